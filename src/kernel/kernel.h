@@ -13,13 +13,14 @@
 typedef struct gb_modulus {
     uint64_t q;        /* odd prime, 2^16 < q < 2^61 */
     uint64_t ratio[2]; /* floor(2^128 / q), low word first: Barrett */
-    uint64_t ratio52;  /* floor(2^104 / q) >> 52 style constant for IFMA; 0 when q >= 2^50 */
+    uint64_t ratio52;  /* floor(2^(51 + bits) / q) < 2^52: Barrett for IFMA; 0 when q >= 2^50 */
     unsigned bits;     /* 2^(bits-1) <= q < 2^bits */
 } gb_modulus;
 
 /* Twiddles of one negacyclic NTT of length n = 2^log_n. Entry k of w is psi^bitrev(k); q52/q64 are floor(w * 2^52 / q)
  * and floor(w * 2^64 / q) (Shoup). For the cyclic transform along a bundle's index the same struct is used with
- * powers of the n-th root instead. iw is of the inverse transform; n_inv = n^-1 mod q. */
+ * powers of an n-th root omega instead: entry m + i is omega^bitrev(i) (log_n - 1 bits) for m a power of two, i < m. iw
+ * holds the inverses of w entry by entry; n_inv = n^-1 mod q. w52, iw52 and n_inv52 are NULL or 0 when q >= 2^50. */
 typedef struct gb_ntt {
     gb_modulus m;
     unsigned log_n;
@@ -35,7 +36,8 @@ typedef struct gb_affine {
 } gb_affine;
 
 typedef struct gb_kernels {
-    const char *name; /* "ref", "avx2", "ifma": the highest set used in this table */
+    const char *name;  /* "ref", "avx2", "ifma": the highest set used in this table */
+    unsigned max_bits; /* every modulus given to this table is below 2^max_bits */
 
     /* -- negacyclic NTT, in place. forward: natural order, reduced -> bit-reversed order, reduced. inverse: the
      *    opposite, scaled by n^-1. 2^3 <= n <= 2^17. -- */
@@ -44,7 +46,7 @@ typedef struct gb_kernels {
 
     /* -- cyclic NTT down the columns of a matrix of n = 2^log_n rows of `width` words (width a multiple of 8, rows
      *    `stride` words apart, stride >= width): each column is transformed. Forward leaves rows in bit-reversed
-     *    order, inverse takes them so. Reduced -> reduced. -- */
+     *    order, inverse takes them so and scales by n^-1. Reduced -> reduced. -- */
     void (*columns_forward)(uint64_t *x, size_t stride, size_t width, const gb_ntt *t);
     void (*columns_inverse)(uint64_t *x, size_t stride, size_t width, const gb_ntt *t);
     /* row r of x times the scalar s[r] (reduced; s52/s64 its Shoup quotients). */
@@ -67,8 +69,9 @@ typedef struct gb_kernels {
 
     /* -- modulus switch to a power of two: out[i] = round(2^k * x / Q) mod 2^k, 1 <= k <= 48, where x in [0, Q) has
      *    residues in[j][i], j < limbs <= 8, and Q is the product of the moduli. crt_inv[j] = (Q/q_j)^-1 mod q_j with
-     *    its 2^64 Shoup quotient; the fraction x/Q is summed with 64 bits, so the result is within 1 of exact and the
-     *    same on every variant. -- */
+     *    its 2^64 Shoup quotient; the fraction x/Q is summed with 64 bits, limb j adding floor(v floor(2^128/q_j) /
+     *    2^64) for v = in[j] crt_inv[j] mod q_j, so the result is within 1 of exact and the same on every variant. --
+     */
     void (*switch_pow2)(uint64_t *out, const uint64_t *const *in, const gb_modulus *m, const uint64_t *crt_inv,
                         const uint64_t *crt_inv64, unsigned limbs, unsigned k, size_t n);
     /* out[i] = round(in[i] / 2^(from-to)) mod 2^to, for residues modulo powers of two; to <= from <= 64. */
