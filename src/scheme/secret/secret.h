@@ -3,7 +3,7 @@
 #ifndef GB_SECRET_H
 #define GB_SECRET_H
 
-#include "scheme/scheme.h"
+#include "scheme/core/cipher.h"
 
 typedef struct gb_secret gb_secret; /* ternary secret and the PRF key its randomness comes from; guarded memory */
 /* Makes a secret key and its key set. The security table is checked on the primes used. */
@@ -28,5 +28,14 @@ GB_CHECK gb_status gb_encrypt_seeded(gb_ctx *ctx, const gb_secret *s, const gb_b
  * seed when seeded). Errors: KEY (another key's bundle), PARAMS, and the source's. */
 GB_CHECK gb_status gb_decrypt(double *values, gb_ctx *ctx, const gb_secret *s, const gb_bundle_info *b, size_t group,
                               const gb_tile_source *source);
+
+/* ---- evaluation keys: keygen.c ----
+ * A relinearisation key (galois 1) or the key of an automorphism, for ciphertexts of up to `limbs` data primes, `digit`
+ * of them a digit (0: as many as special primes). The security table is checked on the primes this key uses. */
+GB_CHECK gb_status gb_secret_switch_key(gb_switch_key *out, gb_ctx *ctx, const gb_secret *s, uint64_t galois,
+                                        unsigned limbs, unsigned digit);
+/* Makes the keys of `count` Galois elements and adds those that are not there yet. */
+GB_CHECK gb_status gb_secret_eval_keys(gb_eval_keys *keys, gb_ctx *ctx, const gb_secret *s, const uint64_t *galois,
+                                       size_t count, unsigned limbs, unsigned digit);
 
 #endif

@@ -1,0 +1,64 @@
+/* Inside of the evaluator, shared by eval.c and keyswitch.c. */
+#ifndef GB_EVAL_H
+#define GB_EVAL_H
+
+#include "scheme/core/cipher.h"
+
+/* Fast basis extension from a set of source primes to any prime of the ring. With y_i = x_i (S/q_i)^-1 mod q_i and
+ * v = round(sum y_i / q_i), x centred = sum y_i S/q_i - v S. */
+typedef struct gb_extension {
+    unsigned first, count;           /* data primes [first, first + count) ... */
+    bool special;                    /* ... and all special primes */
+    unsigned sources;                /* how many in all */
+    uint32_t *source;                /* ring limb of each */
+    uint64_t *hat_inv;               /* (S/q_i)^-1 mod q_i */
+    double *inverse;                 /* 1 / q_i */
+    uint64_t *weight;                /* [ring limb][sources + 1]: S/q_i mod p, then -S mod p */
+    uint64_t *product, *product_inv; /* [ring limb]: S mod p and its inverse (0 for sources) */
+} gb_extension;
+
+typedef struct gb_permutation {
+    uint64_t galois;
+    uint32_t *index;
+} gb_permutation;
+
+struct gb_eval {
+    gb_ctx *ctx;
+    const gb_params *params;
+    const gb_ring *ring;
+    const gb_kernels *kernels;
+    const gb_extend_kernels *extend;
+    size_t n, data, special; /* N, data primes, special primes */
+    unsigned digit, digits;  /* data primes a digit; digits at the top level */
+    gb_extension **extensions;
+    size_t extension_count;
+    gb_permutation *permutations;
+    size_t permutation_count;
+    uint64_t *coef;    /* [data + special][N]: scaled coefficients y of the sources */
+    uint64_t *quot;    /* [digits, at least 2][N] */
+    uint64_t *acc;     /* [2][data + special][N] */
+    uint64_t *result;  /* [2][data][N]: before the permutation of an automorphism */
+    uint64_t *scratch; /* [threads][digits + 2][N] */
+    uint64_t *hoisted; /* [digits][data + special][N]; made at first use */
+    unsigned hoisted_limbs;
+};
+
+static inline unsigned gb_eval_ring_limb(const struct gb_eval *e, unsigned limbs, unsigned ext) {
+    return ext < limbs ? ext : (unsigned)e->data + (ext - limbs);
+}
+static inline uint64_t *gb_eval_scratch(const struct gb_eval *e, unsigned worker, unsigned row) {
+    return e->scratch + ((size_t)worker * (e->digits + 2) + row) * e->n;
+}
+
+/* From the ring limbs source[0..sources) to every prime of the ring; release also after a failed init. */
+GB_CHECK gb_status gb_extension_init(gb_extension *x, gb_ctx *ctx, const gb_ring *r, const uint32_t *source,
+                                     unsigned sources);
+void gb_extension_release(gb_extension *x);
+/* y[i] holds limb source[i] in coefficients: scales each row in place, then v = the quotient. */
+void gb_extension_prepare(const gb_extension *x, const gb_ring *r, const gb_extend_kernels *k, uint64_t *const *y,
+                          uint64_t *v);
+GB_CHECK gb_status gb_eval_extension(const gb_extension **out, gb_eval *e, unsigned first, unsigned count,
+                                     bool special);
+GB_CHECK gb_status gb_eval_permutation(const uint32_t **out, gb_eval *e, uint64_t galois);
+
+#endif

@@ -1,0 +1,545 @@
+/* Hybrid key switching (Han-Ki, eprint 2019/688), hoisting (Bossuat et al., eprint 2020/1203), division by primes.
+ *
+ * Work is cut by target limb: each task extends the digits to its prime, transforms them and multiplies with the key,
+ * so that the digits of one limb stay in cache and threads never meet. */
+#include "scheme/core/eval.h"
+
+/* ---- scaled coefficients of the sources of an extension ---- */
+typedef struct lift {
+    gb_eval *e;
+    const gb_extension *const *extensions; /* one a digit, or one for all */
+    const uint64_t *in;                    /* NTT form */
+    size_t stride;                         /* words between limbs */
+    unsigned limbs;                        /* of the extended basis */
+    uint64_t *y, *v;
+    unsigned digits;
+} lift;
+
+/* y row i of digit d's sources: inverse NTT times (S/q_i)^-1. */
+static void lift_digit_limb(void *user, size_t j, unsigned worker) {
+    lift *t = user;
+    gb_eval *e = t->e;
+    (void)worker;
+    const gb_extension *x = t->extensions[j / e->digit];
+    uint64_t *y = t->y + j * e->n;
+    memcpy(y, t->in + j * t->stride, e->n * sizeof(*y));
+    gb_ring_inverse(e->ring, y, j, 1);
+    e->kernels->mul_scalar(y, y, x->hat_inv[j - x->first], e->n, gb_ring_modulus(e->ring, j));
+}
+
+static void lift_digit_quotient(void *user, size_t d, unsigned worker) {
+    lift *t = user;
+    gb_eval *e = t->e;
+    const uint64_t *rows[GB_EXTEND_TERMS];
+    (void)worker;
+    for (unsigned i = 0; i < t->extensions[d]->sources; i++) rows[i] = t->y + (d * e->digit + i) * e->n;
+    e->extend->quotient(t->v + d * e->n, rows, t->extensions[d]->inverse, t->extensions[d]->sources, e->n);
+}
+
+/* Target limb `ring_limb` of the centred value with source rows y and quotient v, in NTT form. */
+static void extend_to(const gb_eval *e, uint64_t *out, const gb_extension *x, const uint64_t *y, const uint64_t *v,
+                      unsigned ring_limb) {
+    const uint64_t *rows[GB_EXTEND_TERMS + 1];
+    for (unsigned i = 0; i < x->sources; i++) rows[i] = y + (size_t)i * e->n;
+    rows[x->sources] = v;
+    e->extend->extend(out, rows, x->weight + (size_t)ring_limb * (x->sources + 1), x->sources + 1, e->n,
+                      gb_ring_modulus(e->ring, ring_limb));
+    gb_ring_forward(e->ring, out, ring_limb, 1);
+}
+
+/* Decomposes `limbs` NTT limbs into digits: e->coef and e->quot. */
+static gb_status decompose(gb_eval *e, const gb_extension **x, const uint64_t *in, size_t stride, unsigned limbs) {
+    unsigned digits = (unsigned)gb_ceil_div(limbs, e->digit);
+    for (unsigned d = 0; d < digits; d++) {
+        unsigned first = d * e->digit;
+        GB_TRY(gb_eval_extension(&x[d], e, first, (unsigned)gb_min_size(e->digit, limbs - first), false));
+    }
+    lift t = {e, x, in, stride, limbs, e->coef, e->quot, digits};
+    gb_parallel(e->ctx, limbs, lift_digit_limb, &t);
+    gb_parallel(e->ctx, digits, lift_digit_quotient, &t);
+    return GB_OK;
+}
+
+/* ---- inner product with the key ---- */
+typedef struct inner {
+    gb_eval *e;
+    const gb_extension *const *extensions;
+    const gb_switch_key *key;
+    const uint64_t *in; /* NTT limbs: a digit's own primes are taken from here */
+    size_t stride;
+    unsigned limbs, digits;
+    const uint64_t *hoisted; /* digits already extended, or NULL */
+    uint64_t *out;           /* [2][limbs + special][N] */
+} inner;
+
+static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext, unsigned worker) {
+    const gb_eval *e = t->e;
+    size_t width = e->data + e->special;
+    if (ext < t->limbs && ext / e->digit == d) return t->in + ext * t->stride;
+    if (t->hoisted) return t->hoisted + (d * width + ext) * e->n;
+    uint64_t *row = gb_eval_scratch(e, worker, d);
+    extend_to(e, row, t->extensions[d], e->coef + (size_t)d * e->digit * e->n, e->quot + (size_t)d * e->n,
+              gb_eval_ring_limb(e, t->limbs, ext));
+    return row;
+}
+
+static void key_rows(const inner *t, unsigned ext, const uint64_t **b, const uint64_t **a) {
+    unsigned limb = ext < t->limbs ? ext : t->key->limbs + (ext - t->limbs);
+    for (unsigned d = 0; d < t->digits; d++) {
+        b[d] = gb_switch_key_limb(t->key, d, 0, limb);
+        a[d] = gb_switch_key_limb(t->key, d, 1, limb);
+    }
+}
+
+static void inner_limb(void *user, size_t ext, unsigned worker) {
+    inner *t = user;
+    const gb_eval *e = t->e;
+    const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
+    for (unsigned d = 0; d < t->digits; d++) x[d] = digit_row(t, d, (unsigned)ext, worker);
+    key_rows(t, (unsigned)ext, b, a);
+    e->extend->inner2(t->out + ext * e->n, t->out + (t->limbs + e->special + ext) * e->n, x, b, a, t->digits, e->n,
+                      gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, (unsigned)ext)));
+}
+
+/* ---- division by the sources of an extension ---- */
+typedef struct divide {
+    gb_eval *e;
+    const gb_extension *x;
+    uint64_t *in[2]; /* NTT limbs of the extended basis: limb j at in + j * in_stride */
+    size_t in_stride;
+    unsigned limbs, kept; /* data limbs in `in`; data limbs of the result */
+    unsigned parts;
+    uint64_t *out[3];       /* limb j at out + j * N; may be in */
+    const uint64_t *add[3]; /* added to the result, or NULL */
+} divide;
+
+static uint64_t *divide_source(const divide *t, unsigned part, unsigned i) {
+    const gb_eval *e = t->e;
+    unsigned ring_limb = t->x->source[i];
+    unsigned ext = ring_limb < e->data ? ring_limb : t->limbs + (ring_limb - (unsigned)e->data);
+    return t->in[part] + ext * t->in_stride;
+}
+
+static void divide_lift(void *user, size_t task, unsigned worker) {
+    divide *t = user;
+    gb_eval *e = t->e;
+    (void)worker;
+    unsigned part = (unsigned)(task / t->x->sources), i = (unsigned)(task % t->x->sources);
+    uint64_t *y = e->coef + task * e->n;
+    memcpy(y, divide_source(t, part, i), e->n * sizeof(*y));
+    gb_ring_inverse(e->ring, y, t->x->source[i], 1);
+    e->kernels->mul_scalar(y, y, t->x->hat_inv[i], e->n, gb_ring_modulus(e->ring, t->x->source[i]));
+}
+
+static void divide_quotient(void *user, size_t part, unsigned worker) {
+    divide *t = user;
+    gb_eval *e = t->e;
+    const uint64_t *rows[GB_EXTEND_TERMS];
+    (void)worker;
+    for (unsigned i = 0; i < t->x->sources; i++) rows[i] = e->coef + (part * t->x->sources + i) * e->n;
+    e->extend->quotient(e->quot + part * e->n, rows, t->x->inverse, t->x->sources, e->n);
+}
+
+static void divide_limb(void *user, size_t task, unsigned worker) {
+    divide *t = user;
+    gb_eval *e = t->e;
+    unsigned part = (unsigned)(task / t->kept), j = (unsigned)(task % t->kept);
+    const gb_modulus *m = gb_ring_modulus(e->ring, j);
+    uint64_t *tmp = gb_eval_scratch(e, worker, 0);
+    extend_to(e, tmp, t->x, e->coef + (size_t)part * t->x->sources * e->n, e->quot + (size_t)part * e->n, j);
+    uint64_t *in = t->in[part] + j * t->in_stride;
+    uint64_t *out = t->out[part] + j * e->n;
+    uint64_t *quotient = t->add[part] ? tmp : out; /* what is added may be what out overwrites */
+    e->extend->sub_mul(quotient, in, tmp, t->x->product_inv[j], e->n, m);
+    if (t->add[part]) e->kernels->add(out, quotient, t->add[part] + j * e->n, e->n, m);
+}
+
+static void divide_run(divide *t) {
+    gb_ctx *ctx = t->e->ctx;
+    gb_parallel(ctx, (size_t)t->parts * t->x->sources, divide_lift, t);
+    gb_parallel(ctx, t->parts, divide_quotient, t);
+    gb_parallel(ctx, (size_t)t->parts * t->kept, divide_limb, t);
+}
+
+gb_status gb_ct_divide(gb_ct *c, gb_eval *e, unsigned count) {
+    if (!c->ntt) return gb_fail(e->ctx, GB_ERR_STATE, "division by a prime needs NTT form");
+    if (!gb_params_same(c->params, e->params))
+        return gb_fail(e->ctx, GB_ERR_PARAMS, "ciphertext and evaluator have different parameters");
+    if (count < 1 || count >= c->limbs)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: %u limbs in use, %u would be divided out", c->limbs,
+                       count);
+    divide t = {.e = e, .in_stride = e->n, .limbs = c->limbs, .kept = c->limbs - count, .parts = 1};
+    GB_TRY(gb_eval_extension(&t.x, e, c->limbs - count, count, false));
+    for (unsigned p = 0; p < c->parts; p++) {
+        t.in[0] = t.out[0] = gb_ct_limb(c, p, 0);
+        divide_run(&t);
+    }
+    c->limbs -= count;
+    return GB_OK;
+}
+
+/* ---- the whole switch ---- */
+static gb_status check_key(gb_eval *e, const gb_switch_key *k, unsigned limbs) {
+    if (!gb_params_same(k->params, e->params) || k->limbs < limbs)
+        return gb_fail(e->ctx, GB_ERR_KEY, "the key for Galois element %llu serves %u limbs, %u are needed",
+                       (unsigned long long)k->galois, k->limbs, limbs);
+    if (k->digit != e->digit)
+        return gb_fail(e->ctx, GB_ERR_KEY, "the key has %u primes a digit, the evaluator %u", k->digit, e->digit);
+    return GB_OK;
+}
+
+/* e->acc = digits(in) . key, modulo Q P. */
+static gb_status switch_inner(gb_eval *e, const uint64_t *in, size_t stride, unsigned limbs, const gb_switch_key *k) {
+    const gb_extension *x[GB_EXTEND_TERMS];
+    GB_TRY(check_key(e, k, limbs));
+    GB_TRY(decompose(e, x, in, stride, limbs));
+    inner t = {e, x, k, in, stride, limbs, (unsigned)gb_ceil_div(limbs, e->digit), NULL, e->acc};
+    gb_parallel(e->ctx, limbs + e->special, inner_limb, &t);
+    return GB_OK;
+}
+
+/* out parts 0, 1 = e->acc / P + add. */
+static gb_status divide_special(gb_eval *e, unsigned limbs, uint64_t *out0, uint64_t *out1, const uint64_t *add0,
+                                const uint64_t *add1) {
+    size_t part = (limbs + e->special) * e->n;
+    divide t = {.e = e,
+                .in = {e->acc, e->acc + part},
+                .in_stride = e->n,
+                .limbs = limbs,
+                .kept = limbs,
+                .parts = 2,
+                .out = {out0, out1},
+                .add = {add0, add1}};
+    GB_TRY(gb_eval_extension(&t.x, e, 0, 0, true));
+    divide_run(&t);
+    return GB_OK;
+}
+
+static gb_status check_relinearize(const gb_ct *c, gb_eval *e) {
+    if (!gb_params_same(c->params, e->params) || c->parts != 3 || !c->ntt)
+        return gb_fail(e->ctx, GB_ERR_STATE,
+                       "relinearisation takes a three-part product in NTT form of the evaluator's set");
+    return GB_OK;
+}
+
+gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
+    const gb_switch_key *k;
+    GB_TRY(check_relinearize(c, e));
+    GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
+    GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
+    uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
+    GB_TRY(divide_special(e, c->limbs, c0, c1, c0, c1));
+    c->parts = 2;
+    return GB_OK;
+}
+
+typedef struct raise {
+    gb_eval *e;
+    gb_ct *c;
+    const gb_extension *special;
+} raise_task;
+
+/* acc += P * (c0, c1) on data limb j. */
+static void raise_limb(void *user, size_t task, unsigned worker) {
+    raise_task *t = user;
+    gb_eval *e = t->e;
+    unsigned part = (unsigned)(task / t->c->limbs), j = (unsigned)(task % t->c->limbs);
+    const gb_modulus *m = gb_ring_modulus(e->ring, j);
+    uint64_t *tmp = gb_eval_scratch(e, worker, 0);
+    uint64_t *acc = e->acc + ((size_t)part * (t->c->limbs + e->special) + j) * e->n;
+    e->kernels->mul_scalar(tmp, gb_ct_limb(t->c, part, j), t->special->product[j], e->n, m);
+    e->kernels->add(acc, acc, tmp, e->n, m);
+}
+
+gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
+    const gb_switch_key *k;
+    GB_TRY(check_relinearize(c, e));
+    if (c->limbs < 2) return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: one limb in use");
+    GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
+    GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
+    raise_task up = {e, c, NULL};
+    GB_TRY(gb_eval_extension(&up.special, e, 0, 0, true));
+    gb_parallel(e->ctx, 2 * (size_t)c->limbs, raise_limb, &up);
+    size_t part = (c->limbs + e->special) * e->n;
+    divide t = {.e = e,
+                .in = {e->acc, e->acc + part},
+                .in_stride = e->n,
+                .limbs = c->limbs,
+                .kept = c->limbs - 1,
+                .parts = 2,
+                .out = {gb_ct_limb(c, 0, 0), gb_ct_limb(c, 1, 0)}};
+    GB_TRY(gb_eval_extension(&t.x, e, c->limbs - 1, 1, true));
+    divide_run(&t);
+    c->parts = 2;
+    c->limbs--;
+    return GB_OK;
+}
+
+/* ---- automorphisms ---- */
+typedef struct permute_task {
+    const gb_eval *e;
+    gb_ct *out;
+    const uint64_t *in; /* [2][limbs][N] */
+    const uint32_t *index;
+} permute_task;
+
+static void permute_limb(void *user, size_t task, unsigned worker) {
+    permute_task *t = user;
+    (void)worker;
+    unsigned part = (unsigned)(task / t->out->limbs), j = (unsigned)(task % t->out->limbs);
+    t->e->extend->permute(gb_ct_limb(t->out, part, j), t->in + task * t->e->n, t->index, t->e->n);
+}
+
+static gb_status check_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a) {
+    if (!gb_params_same(a->params, e->params) || a->parts != 2 || !a->ntt)
+        return gb_fail(e->ctx, GB_ERR_STATE, "a rotation takes a two-part ciphertext in NTT form; relinearise first");
+    if (!gb_params_same(out->params, e->params) || out->capacity < a->limbs)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "the output has room for %u limbs, %u are needed", out->capacity,
+                       a->limbs);
+    return GB_OK;
+}
+
+/* e->acc (a's digits times the key, modulo Q P) divided by P, plus c0, permuted -> out. */
+static gb_status finish_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois) {
+    const uint32_t *index;
+    GB_TRY(gb_eval_permutation(&index, e, galois));
+    GB_TRY(divide_special(e, a->limbs, e->result, e->result + (size_t)a->limbs * e->n, gb_ct_limb(a, 0, 0), NULL));
+    out->limbs = a->limbs;
+    out->parts = 2;
+    out->ntt = true;
+    out->scale = a->scale;
+    permute_task p = {e, out, e->result, index};
+    gb_parallel(e->ctx, 2 * (size_t)a->limbs, permute_limb, &p);
+    return GB_OK;
+}
+
+gb_status gb_ct_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys) {
+    const gb_switch_key *k;
+    GB_TRY(check_automorphism(out, e, a));
+    if (galois == 1) return gb_ct_copy(out, e->ctx, a);
+    GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
+    GB_TRY(switch_inner(e, gb_ct_limb(a, 1, 0), e->n, a->limbs, k));
+    return finish_automorphism(out, e, a, galois);
+}
+
+/* ---- hoisting ---- */
+static void hoist_limb(void *user, size_t task, unsigned worker) {
+    inner *t = user;
+    gb_eval *e = t->e;
+    unsigned width = t->limbs + (unsigned)e->special, d = (unsigned)(task / width), ext = (unsigned)(task % width);
+    if (ext < t->limbs && ext / e->digit == d) return; /* a digit's own primes are read from the ciphertext */
+    (void)worker;
+    extend_to(e, e->hoisted + (d * (e->data + e->special) + ext) * e->n, t->extensions[d],
+              e->coef + (size_t)d * e->digit * e->n, e->quot + (size_t)d * e->n, gb_eval_ring_limb(e, t->limbs, ext));
+}
+
+gb_status gb_hoist_prepare(gb_eval *e, const gb_ct *a) {
+    const gb_extension *x[GB_EXTEND_TERMS];
+    if (!gb_params_same(a->params, e->params) || a->parts != 2 || !a->ntt)
+        return gb_fail(e->ctx, GB_ERR_STATE, "hoisting takes a two-part ciphertext in NTT form; relinearise first");
+    if (!e->hoisted) GB_TRY(gb_alloc(&e->hoisted, e->ctx, e->digits * (e->data + e->special) * e->n, sizeof(uint64_t)));
+    e->hoisted_limbs = 0;
+    GB_TRY(decompose(e, x, gb_ct_limb(a, 1, 0), e->n, a->limbs));
+    inner t = {.e = e, .extensions = x, .limbs = a->limbs, .digits = (unsigned)gb_ceil_div(a->limbs, e->digit)};
+    gb_parallel(e->ctx, t.digits * (a->limbs + e->special), hoist_limb, &t);
+    e->hoisted_limbs = a->limbs;
+    return GB_OK;
+}
+
+static gb_status check_hoisted(gb_eval *e, const gb_ct *a) {
+    if (e->hoisted_limbs != a->limbs)
+        return gb_fail(e->ctx, GB_ERR_STATE, "gb_hoist_prepare was not called for a ciphertext of %u limbs", a->limbs);
+    return GB_OK;
+}
+
+gb_status gb_hoist_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys) {
+    const gb_switch_key *k;
+    GB_TRY(check_automorphism(out, e, a));
+    if (galois == 1) return gb_ct_copy(out, e->ctx, a);
+    GB_TRY(check_hoisted(e, a));
+    GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
+    GB_TRY(check_key(e, k, a->limbs));
+    inner t = {e,          NULL,  k, gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit),
+               e->hoisted, e->acc};
+    gb_parallel(e->ctx, a->limbs + e->special, inner_limb, &t);
+    return finish_automorphism(out, e, a, galois);
+}
+
+/* ---- lazy sums modulo Q P ---- */
+size_t gb_lazy_words(const gb_params *p, unsigned limbs) {
+    return 2 * (limbs + gb_params_get(p)->special_count) * gb_ring_n(gb_params_ring(p));
+}
+
+typedef struct lazy {
+    inner in;
+    const gb_ct *a;
+    const gb_extension *special;
+    const uint32_t *index; /* NULL: identity */
+    const uint64_t *plain;
+    uint64_t *acc;
+} lazy;
+
+/* acc += plain * permuted(x) for one limb of one part. */
+static void lazy_accumulate(const lazy *t, uint64_t *acc, const uint64_t *x, uint64_t *tmp, size_t ext,
+                            const gb_modulus *m) {
+    const gb_eval *e = t->in.e;
+    if (t->index) {
+        e->extend->permute(tmp, x, t->index, e->n);
+        x = tmp;
+    }
+    if (t->plain)
+        e->kernels->mul_add(acc, x, t->plain + ext * e->n, e->n, m);
+    else
+        e->kernels->add(acc, acc, x, e->n, m);
+}
+
+static void lazy_limb(void *user, size_t ext, unsigned worker) {
+    lazy *t = user;
+    const gb_eval *e = t->in.e;
+    unsigned limbs = t->in.limbs;
+    const gb_modulus *m = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, limbs, (unsigned)ext));
+    uint64_t *d0 = gb_eval_scratch(e, worker, 0), *d1 = gb_eval_scratch(e, worker, 1),
+             *tmp = gb_eval_scratch(e, worker, 2);
+    bool data = ext < limbs;
+    if (t->in.key) {
+        const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
+        for (unsigned d = 0; d < t->in.digits; d++) x[d] = digit_row(&t->in, d, (unsigned)ext, worker);
+        key_rows(&t->in, (unsigned)ext, b, a);
+        e->extend->inner2(d0, d1, x, b, a, t->in.digits, e->n, m);
+    } else if (data) { /* galois 1: P c1 takes the place of the switched part */
+        e->kernels->mul_scalar(d1, gb_ct_limb(t->a, 1, (unsigned)ext), t->special->product[ext], e->n, m);
+        memset(d0, 0, e->n * sizeof(*d0));
+    } else {
+        return;
+    }
+    if (data) {
+        e->kernels->mul_scalar(tmp, gb_ct_limb(t->a, 0, (unsigned)ext), t->special->product[ext], e->n, m);
+        e->kernels->add(d0, d0, tmp, e->n, m);
+    }
+    lazy_accumulate(t, t->acc + ext * e->n, d0, tmp, ext, m);
+    lazy_accumulate(t, t->acc + (limbs + e->special + ext) * e->n, d1, tmp, ext, m);
+}
+
+gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys,
+                      const uint64_t *plain) {
+    lazy t = {.in = {.e = e,
+                     .in = gb_ct_limb(a, 1, 0),
+                     .stride = e->n,
+                     .limbs = a->limbs,
+                     .digits = (unsigned)gb_ceil_div(a->limbs, e->digit),
+                     .hoisted = e->hoisted},
+              .a = a,
+              .plain = plain,
+              .acc = acc};
+    GB_TRY(gb_eval_extension(&t.special, e, 0, 0, true));
+    if (galois != 1) {
+        GB_TRY(check_hoisted(e, a));
+        GB_TRY(gb_eval_keys_find(&t.in.key, e->ctx, keys, galois, a->limbs));
+        GB_TRY(check_key(e, t.in.key, a->limbs));
+        GB_TRY(gb_eval_permutation(&t.index, e, galois));
+    }
+    gb_parallel(e->ctx, a->limbs + e->special, lazy_limb, &t);
+    return GB_OK;
+}
+
+typedef struct products {
+    const gb_eval *e;
+    unsigned limbs;
+    const uint64_t *const *plain, *const *babies;
+    size_t count;
+    uint64_t *acc;
+} products;
+
+static void products_limb(void *user, size_t ext, unsigned worker) {
+    products *t = user;
+    const gb_eval *e = t->e;
+    const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
+    size_t part = (t->limbs + e->special) * e->n;
+    (void)worker;
+    for (size_t i = 0; i < t->count; i++) {
+        x[i] = t->plain[i] + ext * e->n;
+        b[i] = t->babies[i] + ext * e->n;
+        a[i] = b[i] + part;
+    }
+    e->extend->inner2(t->acc + ext * e->n, t->acc + part + ext * e->n, x, b, a, t->count, e->n,
+                      gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, (unsigned)ext)));
+}
+
+gb_status gb_lazy_products(uint64_t *acc, gb_eval *e, unsigned limbs, const uint64_t *const *plain,
+                           const uint64_t *const *babies, size_t count) {
+    if (count > GB_EXTEND_TERMS)
+        return gb_fail(e->ctx, GB_ERR_ARGUMENT, "at most %d baby steps, not %zu", GB_EXTEND_TERMS, count);
+    products t = {e, limbs, plain, babies, count, acc};
+    gb_parallel(e->ctx, limbs + e->special, products_limb, &t);
+    return GB_OK;
+}
+
+typedef struct giant {
+    const gb_eval *e;
+    unsigned limbs;
+    const uint64_t *switched; /* digits of acc's second part times the key, or NULL */
+    const uint64_t *acc;
+    const uint32_t *index;
+    uint64_t *total;
+} giant;
+
+static void giant_limb(void *user, size_t ext, unsigned worker) {
+    giant *t = user;
+    const gb_eval *e = t->e;
+    size_t part = (t->limbs + e->special) * e->n, at = ext * e->n;
+    const gb_modulus *m = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, (unsigned)ext));
+    uint64_t *sum = gb_eval_scratch(e, worker, 0), *turned = gb_eval_scratch(e, worker, 1);
+    if (!t->switched) {
+        e->kernels->add(t->total + at, t->total + at, t->acc + at, e->n, m);
+        e->kernels->add(t->total + part + at, t->total + part + at, t->acc + part + at, e->n, m);
+        return;
+    }
+    e->kernels->add(sum, t->acc + at, t->switched + at, e->n, m);
+    e->extend->permute(turned, sum, t->index, e->n);
+    e->kernels->add(t->total + at, t->total + at, turned, e->n, m);
+    e->extend->permute(turned, t->switched + part + at, t->index, e->n);
+    e->kernels->add(t->total + part + at, t->total + part + at, turned, e->n, m);
+}
+
+gb_status gb_lazy_giant(uint64_t *total, gb_eval *e, uint64_t *acc, unsigned limbs, uint64_t galois,
+                        const gb_eval_keys *keys) {
+    giant t = {.e = e, .limbs = limbs, .acc = acc, .total = total};
+    if (galois != 1) {
+        const gb_switch_key *k;
+        size_t part = (limbs + e->special) * e->n;
+        GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, limbs));
+        GB_TRY(gb_eval_permutation(&t.index, e, galois));
+        divide d = {.e = e,
+                    .in = {acc + part},
+                    .in_stride = e->n,
+                    .limbs = limbs,
+                    .kept = limbs,
+                    .parts = 1,
+                    .out = {e->result}};
+        GB_TRY(gb_eval_extension(&d.x, e, 0, 0, true));
+        divide_run(&d);
+        GB_TRY(switch_inner(e, e->result, e->n, limbs, k));
+        t.switched = e->acc;
+    }
+    gb_parallel(e->ctx, limbs + e->special, giant_limb, &t);
+    return GB_OK;
+}
+
+gb_status gb_lazy_finish(gb_ct *out, gb_eval *e, uint64_t *acc, unsigned limbs) {
+    if (!gb_params_same(out->params, e->params) || out->capacity < limbs)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "the output has room for %u limbs, %u are needed", out->capacity, limbs);
+    size_t part = (limbs + e->special) * e->n;
+    divide t = {.e = e,
+                .in = {acc, acc + part},
+                .in_stride = e->n,
+                .limbs = limbs,
+                .kept = limbs,
+                .parts = 2,
+                .out = {gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0)}};
+    GB_TRY(gb_eval_extension(&t.x, e, 0, 0, true));
+    divide_run(&t);
+    out->limbs = limbs;
+    out->parts = 2;
+    out->ntt = true;
+    return GB_OK;
+}

@@ -1,0 +1,147 @@
+/* scheme/core/params: checked parameter sets, the security table and the sets we ship. */
+#include "scheme/scheme.h"
+
+#include <math.h>
+
+struct gb_params {
+    gb_params_spec spec;
+    char name[32];
+    gb_ring *ring;
+    gb_hash hash;
+};
+
+/* Most bits of log2(QP): "Security Guidelines for Implementing Homomorphic Encryption" (eprint 2024/463), classical
+ * attacks, uniform ternary secret, error of standard deviation 3.19. Columns: 128, 192, 256 bits; 0: none. */
+static const double security_table[][3] = {
+    {26, 0, 0},      {53, 36, 27},    {106, 73, 56},     {214, 147, 114},
+    {430, 297, 230}, {868, 597, 462}, {1747, 1199, 929}, {3523, 2411, 1866},
+};
+#define TABLE_FIRST_LOG_N 10
+
+double gb_security_max_log2(unsigned log_n, unsigned security) {
+    if (log_n < TABLE_FIRST_LOG_N || log_n >= TABLE_FIRST_LOG_N + GB_COUNT(security_table)) return 0;
+    const double *row = security_table[log_n - TABLE_FIRST_LOG_N];
+    return security == 128 ? row[0] : security == 192 ? row[1] : security == 256 ? row[2] : 0;
+}
+
+/* Every prime here is 1 modulo 2^17: good for cyclic transforms along a bundle of up to 2^17 lines as well as for the
+ * ring. Largest such primes below the power of two named.
+ * linear: 64 bits hold data of 20 bits, filter taps of 20 bits and the 17.5 bits of headroom that weights of 12 bits
+ * want (docs/design.md), with room for a filter's gain. leveled-13: 46 + 3 x 40 data bits, 47 special: 213 <= 214. */
+static const gb_params_spec shipped[] = {
+    {.name = "tiny-linear", .log_n = 11, .security = 128, .data_count = 1, .data = {0x3ffffffd20001 /* 2^50 */}},
+    {.name = "linear", .log_n = 12, .security = 128, .data_count = 2, .data = {0xfff00001, 0xffd20001 /* 2^32 */}},
+    {.name = "leveled-13",
+     .log_n = 13,
+     .security = 128,
+     .data_count = 4,
+     .data = {0x3fffffcc0001 /* 2^46 */, 0xffffe80001, 0xffffc40001, 0xffffb20001 /* 2^40 */},
+     .special_count = 1,
+     .special = {0x7ffffff00001 /* 2^47 */}},
+};
+
+/* Canonical encoding: "GBP1", log_n, security, counts (each one byte), primes (8 bytes each). The name is no part:
+ * two names of one mathematical object are one set. */
+static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
+    gb_buffer b = GB_BUFFER_INIT;
+    gb_write_bytes(&b, "GBP1", 4);
+    gb_write_u8(&b, (uint8_t)s->log_n);
+    gb_write_u16(&b, (uint16_t)s->security);
+    gb_write_u8(&b, (uint8_t)s->data_count);
+    for (size_t i = 0; i < s->data_count; i++) gb_write_u64(&b, s->data[i]);
+    gb_write_u8(&b, (uint8_t)s->special_count);
+    for (size_t i = 0; i < s->special_count; i++) gb_write_u64(&b, s->special[i]);
+    if (b.status != GB_OK) return gb_fail(ctx, b.status, "out of memory: parameters");
+    gb_hash_of(out, b.data, b.size, NULL, 0);
+    gb_buffer_release(&b);
+    return GB_OK;
+}
+
+static gb_status check_spec(gb_ctx *ctx, const gb_params_spec *s) {
+    if (s->name == NULL || strlen(s->name) == 0 || strlen(s->name) > 31)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameters: the name must have 1..31 characters");
+    if (s->log_n < TABLE_FIRST_LOG_N || s->log_n > GB_MAX_LOG_N)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: log_n is %u, must be 10..17", s->name, s->log_n);
+    if (s->data_count < 1 || s->data_count > GB_MAX_LIMBS || s->special_count > GB_MAX_LIMBS - s->data_count)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: %zu data and %zu special primes; 1..%d in all", s->name,
+                       s->data_count, s->special_count, GB_MAX_LIMBS);
+    if (s->security != 128 && s->security != 192 && s->security != 256)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: security is %u, must be 128, 192 or 256", s->name,
+                       s->security);
+    return GB_OK;
+}
+
+gb_status gb_security_check(gb_ctx *ctx, const gb_ring *r, const size_t *limbs, size_t limb_count, unsigned security) {
+    double bits = 0;
+    for (size_t i = 0; i < limb_count; i++) bits += log2((double)gb_ring_modulus(r, limbs[i])->q);
+    double most = gb_security_max_log2(gb_ring_log_n(r), security);
+    if (bits > most)
+        return gb_fail(ctx, GB_ERR_INSECURE,
+                       "parameters: log2(QP) is %.2f but N = 2^%u allows %.0f at %u bits; take fewer primes or a "
+                       "larger ring",
+                       bits, gb_ring_log_n(r), most, security);
+    return GB_OK;
+}
+
+gb_status gb_params_new(gb_params **out, gb_ctx *ctx, const gb_params_spec *spec) {
+    *out = NULL;
+    GB_TRY(check_spec(ctx, spec));
+    gb_params *p;
+    GB_TRY(gb_alloc_zero(&p, ctx, 1, sizeof *p));
+    p->spec = *spec;
+    memcpy(p->name, spec->name, strlen(spec->name) + 1);
+    p->spec.name = p->name;
+    uint64_t primes[GB_MAX_LIMBS];
+    size_t limbs[GB_MAX_LIMBS], count = spec->data_count + spec->special_count;
+    for (size_t i = 0; i < count; i++) {
+        limbs[i] = i;
+        primes[i] = i < spec->data_count ? spec->data[i] : spec->special[i - spec->data_count];
+    }
+    gb_status status = gb_ring_new(&p->ring, ctx, spec->log_n, primes, count);
+    if (status == GB_OK) status = gb_security_check(ctx, p->ring, limbs, count, spec->security);
+    if (status == GB_OK) status = hash_spec(&p->hash, ctx, &p->spec);
+    if (status != GB_OK) {
+        gb_params_free(p);
+        return status;
+    }
+    *out = p;
+    return GB_OK;
+}
+
+size_t gb_params_names(const char **out, size_t max) {
+    for (size_t i = 0; i < GB_COUNT(shipped) && i < max; i++) out[i] = shipped[i].name;
+    return GB_COUNT(shipped);
+}
+
+gb_status gb_params_named(gb_params **out, gb_ctx *ctx, const char *name) {
+    *out = NULL;
+    char list[128] = "";
+    for (size_t i = 0; i < GB_COUNT(shipped); i++) {
+        if (strcmp(shipped[i].name, name) == 0) return gb_params_new(out, ctx, &shipped[i]);
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", shipped[i].name);
+    }
+    return gb_fail(ctx, GB_ERR_NOT_FOUND, "parameter set \"%.40s\" is not known; there are %s", name, list);
+}
+
+gb_status gb_params_by_hash(gb_params **out, gb_ctx *ctx, const gb_hash *hash) {
+    *out = NULL;
+    for (size_t i = 0; i < GB_COUNT(shipped); i++) {
+        gb_hash h;
+        GB_TRY(hash_spec(&h, ctx, &shipped[i]));
+        if (gb_hash_equal(&h, hash)) return gb_params_new(out, ctx, &shipped[i]);
+    }
+    char hex[2 * GB_HASH_BYTES + 1];
+    gb_hex(hex, hash->b, sizeof hash->b);
+    return gb_fail(ctx, GB_ERR_PARAMS, "parameter set %s is none of those shipped; update glovebox", hex);
+}
+
+void gb_params_free(gb_params *p) {
+    if (p == NULL) return;
+    gb_ring_free(p->ring);
+    gb_free(p);
+}
+
+const gb_params_spec *gb_params_get(const gb_params *p) { return &p->spec; }
+const gb_ring *gb_params_ring(const gb_params *p) { return p->ring; }
+const gb_hash *gb_params_hash(const gb_params *p) { return &p->hash; }

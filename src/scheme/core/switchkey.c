@@ -1,0 +1,150 @@
+/* Switching keys: memory, lookup, wire form. */
+#include "scheme/core/cipher.h"
+
+static const uint8_t magic[4] = {'G', 'B', 'K', '1'};
+
+void gb_switch_key_release(gb_switch_key *k) {
+    gb_free(k->data);
+    memset(k, 0, sizeof(*k));
+}
+
+static size_t width_of(const gb_switch_key *k) { return k->limbs + gb_params_get(k->params)->special_count; }
+
+static uint32_t ring_limb(const gb_switch_key *k, size_t limb) {
+    return (uint32_t)(limb < k->limbs ? limb : gb_params_get(k->params)->data_count + (limb - k->limbs));
+}
+
+gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, unsigned limbs, unsigned digit,
+                             uint64_t galois, const gb_seed *seed) {
+    const gb_params_spec *spec = gb_params_get(p);
+    size_t n = gb_ring_n(gb_params_ring(p));
+    memset(out, 0, sizeof(*out));
+    if (!spec->special_count)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameter set %s has no special primes, so no key switching", spec->name);
+    if (limbs < 1 || limbs > spec->data_count || digit < 1 || digit > spec->data_count || !(galois & 1) ||
+        galois >= 2 * n)
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "no switching key of %u limbs, %u a digit, Galois element %llu", limbs,
+                       digit, (unsigned long long)galois);
+    gb_switch_key k = {p, limbs, digit, (unsigned)gb_ceil_div(limbs, digit), galois, *seed, NULL};
+    GB_TRY(gb_alloc(&k.data, ctx, 2 * k.digits * width_of(&k) * n, sizeof(uint64_t)));
+    for (unsigned d = 0; d < k.digits; d++)
+        for (size_t j = 0; j < width_of(&k); j++)
+            gb_sample_uniform(gb_switch_key_limb(&k, d, 1, (unsigned)j), n,
+                              gb_ring_modulus(gb_params_ring(p), ring_limb(&k, j)), seed, d, ring_limb(&k, j), 0);
+    *out = k;
+    return GB_OK;
+}
+
+void gb_eval_keys_release(gb_eval_keys *k) {
+    for (size_t i = 0; i < k->count; i++) gb_switch_key_release(&k->keys[i]);
+    gb_free(k->keys);
+    memset(k, 0, sizeof(*k));
+}
+
+gb_status gb_eval_keys_add(gb_eval_keys *k, gb_ctx *ctx, gb_switch_key *key) {
+    if (k->count == k->capacity) {
+        gb_switch_key *bigger;
+        size_t capacity = k->capacity ? 2 * k->capacity : 8;
+        GB_TRY(gb_alloc(&bigger, ctx, capacity, sizeof(*bigger)));
+        if (k->count) memcpy(bigger, k->keys, k->count * sizeof(*bigger));
+        gb_free(k->keys);
+        k->keys = bigger;
+        k->capacity = capacity;
+    }
+    k->keys[k->count++] = *key;
+    memset(key, 0, sizeof(*key));
+    return GB_OK;
+}
+
+gb_status gb_eval_keys_find(const gb_switch_key **out, gb_ctx *ctx, const gb_eval_keys *k, uint64_t galois,
+                            unsigned limbs) {
+    const gb_switch_key *best = NULL; /* the smallest that serves */
+    for (size_t i = 0; k && i < k->count; i++)
+        if (k->keys[i].galois == galois && k->keys[i].limbs >= limbs && (!best || k->keys[i].limbs < best->limbs))
+            best = &k->keys[i];
+    if (!best && galois == 1)
+        return gb_fail(ctx, GB_ERR_KEY, "no relinearisation key for %u limbs; make one for this key set", limbs);
+    if (!best)
+        return gb_fail(ctx, GB_ERR_KEY,
+                       "no rotation key for Galois element %llu and %u limbs; make one for this key set",
+                       (unsigned long long)galois, limbs);
+    *out = best;
+    return GB_OK;
+}
+
+/* "GBK1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
+ * width of its prime. The a polynomials are made from the seed. */
+gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key *k) {
+    const gb_ring *r = gb_params_ring(k->params);
+    size_t n = gb_ring_n(r);
+    gb_write_bytes(out, magic, sizeof(magic));
+    gb_write_bytes(out, gb_params_hash(k->params)->b, GB_HASH_BYTES);
+    gb_write_u32(out, k->limbs);
+    gb_write_u32(out, k->digit);
+    gb_write_u64(out, k->galois);
+    gb_write_bytes(out, k->seed.b, GB_SEED_BYTES);
+    for (unsigned d = 0; d < k->digits; d++)
+        for (size_t j = 0; j < width_of(k); j++) {
+            unsigned bits = gb_ring_modulus(r, ring_limb(k, j))->bits;
+            uint8_t *packed = gb_write_space(out, gb_packed_bytes(n, bits));
+            if (packed) gb_ring_kernels(r)->pack(packed, gb_switch_key_limb(k, d, 0, (unsigned)j), n, bits);
+        }
+    return out->status == GB_OK ? GB_OK : gb_fail(ctx, out->status, "out of memory writing a switching key");
+}
+
+static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
+    const gb_ring *r = gb_params_ring(k->params);
+    size_t n = gb_ring_n(r);
+    for (unsigned d = 0; d < k->digits; d++)
+        for (size_t j = 0; j < width_of(k); j++) {
+            const gb_modulus *m = gb_ring_modulus(r, ring_limb(k, j));
+            const uint8_t *packed = gb_read_bytes(in, gb_packed_bytes(n, m->bits));
+            if (!packed) return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key ends in digit %u, limb %zu", d, j);
+            if (gb_ring_kernels(r)->unpack(gb_switch_key_limb(k, d, 0, (unsigned)j), packed, n, m->bits, m->q))
+                return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %zu",
+                               d, j);
+        }
+    if (gb_reader_left(in))
+        return gb_fail(ctx, GB_ERR_FORMAT, "%zu bytes follow the switching key", gb_reader_left(in));
+    return GB_OK;
+}
+
+/* Bytes of the rows of a key of this shape; no overflow: all counts are bounded by the parameter set. */
+static size_t row_bytes(const gb_params *p, unsigned limbs, unsigned digit) {
+    gb_switch_key k = {.params = p, .limbs = limbs};
+    size_t sum = 0, n = gb_ring_n(gb_params_ring(p));
+    for (size_t j = 0; j < width_of(&k); j++)
+        sum += gb_packed_bytes(n, gb_ring_modulus(gb_params_ring(p), ring_limb(&k, j))->bits);
+    return gb_ceil_div(limbs, digit) * sum;
+}
+
+gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint8_t *data, size_t n) {
+    memset(out, 0, sizeof(*out));
+    gb_reader in = gb_reader_init(data, n);
+    const uint8_t *mark = gb_read_bytes(&in, sizeof(magic)), *hash = gb_read_bytes(&in, GB_HASH_BYTES);
+    uint32_t limbs = gb_read_u32(&in), digit = gb_read_u32(&in);
+    uint64_t galois = gb_read_u64(&in);
+    const uint8_t *seed = gb_read_bytes(&in, GB_SEED_BYTES);
+    if (!mark || !hash || !seed)
+        return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key of %zu bytes has no whole header", n);
+    if (memcmp(mark, magic, sizeof(magic)) != 0)
+        return gb_fail(ctx, GB_ERR_FORMAT, "not a switching key (wrong magic)");
+    if (memcmp(hash, gb_params_hash(p)->b, GB_HASH_BYTES) != 0)
+        return gb_fail(ctx, GB_ERR_PARAMS, "switching key is of other parameters than %s", gb_params_get(p)->name);
+    if (limbs < 1 || limbs > gb_params_get(p)->data_count || digit < 1 || digit > gb_params_get(p)->data_count)
+        return gb_fail(ctx, GB_ERR_FORMAT, "switching key claims %u limbs, %u a digit", limbs, digit);
+    if (gb_reader_left(&in) != row_bytes(p, limbs, digit))
+        return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key has %zu bytes of polynomials, needs %zu",
+                       gb_reader_left(&in), row_bytes(p, limbs, digit));
+    gb_seed s;
+    memcpy(s.b, seed, GB_SEED_BYTES);
+    gb_switch_key k;
+    GB_TRY(gb_switch_key_init(&k, ctx, p, limbs, digit, galois, &s));
+    gb_status status = decode_rows(&k, ctx, &in);
+    if (status != GB_OK) {
+        gb_switch_key_release(&k);
+        return status;
+    }
+    *out = k;
+    return GB_OK;
+}
