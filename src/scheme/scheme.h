@@ -14,6 +14,9 @@ typedef struct gb_params_spec {
     uint64_t data[GB_MAX_LIMBS];
     size_t special_count; /* primes of P, for key switching; 0 for linear sets */
     uint64_t special[GB_MAX_LIMBS];
+    /* Levels of more than one prime: a rescale of a ciphertext whose top data prime is j divides group[j] primes at
+     * once (0: one). A scale may so be larger than any prime. */
+    uint8_t group[GB_MAX_LIMBS];
 } gb_params_spec;
 
 typedef struct gb_params gb_params;
@@ -28,6 +31,11 @@ void gb_params_free(gb_params *p);
 const gb_params_spec *gb_params_get(const gb_params *p);
 const gb_ring *gb_params_ring(const gb_params *p); /* limbs: data primes, then special primes */
 const gb_hash *gb_params_hash(const gb_params *p); /* of the canonical encoding; names a set on the wire */
+/* Levels: level 0 is the smallest, the top one has all data primes. Data primes in use at a level, the level of a
+ * number of primes (rounded down), and the product of the primes that a rescale from `level` divides. */
+unsigned gb_params_limbs(const gb_params *p, unsigned level);
+unsigned gb_params_level(const gb_params *p, unsigned limbs);
+double gb_params_divisor(const gb_params *p, unsigned level);
 /* The security table (eprint 2024/463, ternary secret): most bits of log2(QP) for log_n at 128, 192, 256; 0: none. */
 double gb_security_max_log2(unsigned log_n, unsigned security);
 /* The check every key generation makes on the primes that key really uses. Error: INSECURE. */

@@ -48,9 +48,9 @@ GB_CHECK gb_status gb_ckks_add_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, do
 GB_CHECK gb_status gb_ckks_mul_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, double s, double scale);
 /* Product, relinearised; rescale apart. out has room for 3 parts and aliases neither input. */
 GB_CHECK gb_status gb_ckks_mul(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
-/* Product, relinearised and rescaled by one prime at once. */
+/* Product, relinearised and rescaled by one level at once. */
 GB_CHECK gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
-GB_CHECK gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e, unsigned primes);
+GB_CHECK gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e); /* one level down: the scale is divided by its primes */
 GB_CHECK gb_status gb_ckks_rotate(gb_ct *out, gb_eval *e, const gb_ct *a, int step, const gb_eval_keys *k);
 GB_CHECK gb_status gb_ckks_conjugate(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_eval_keys *k);
 
@@ -75,16 +75,17 @@ GB_CHECK gb_status gb_ckks_linear_apply(gb_ct *out, gb_eval *e, const gb_ct *a, 
                                         const gb_eval_keys *k);
 
 /* ---- polynomials: poly.c ----
- * p(x) for a ciphertext x, at the least depth: ceil(log2(degree + 1)) levels of one prime each (baby and giant steps,
+ * p(x) for a ciphertext x, at the least depth: ceil(log2(degree + 1)) levels (baby and giant steps,
  * Paterson-Stockmeyer, with the scales of eprint 2020/1203, section 5: every sum meets at one exact scale).
- * A Chebyshev domain that is not 2 wide costs one level more. x's scale should be near its primes. */
+ * A Chebyshev domain that is not 2 wide costs one level more. x's scale should be near the product of a level's primes.
+ */
 typedef struct gb_ckks_poly {
     const double *c; /* degree + 1 coefficients, lowest first */
     size_t degree;   /* 1..2047 */
     bool chebyshev;  /* sum c_i T_i(u), u = (2 x - a - b) / (b - a), for x in [a, b]; else sum c_i x^i */
     double a, b;     /* domain, for Chebyshev */
 } gb_ckks_poly;
-/* out (room 3 parts, not x) gets scale `scale` (0: x's) exactly. LEVEL when x has too few limbs. */
+/* out (room 3 parts, not x) gets scale `scale` (0: x's) exactly. LEVEL when x has too few. */
 GB_CHECK gb_status gb_ckks_poly_eval(gb_ct *out, gb_eval *e, const gb_ct *x, const gb_ckks_poly *p, double scale,
                                      const gb_eval_keys *k);
 unsigned gb_ckks_poly_depth(size_t degree);

@@ -46,7 +46,7 @@ typedef struct plain_task {
     const gb_eval *e;
     gb_ct *c;
     const gb_pt *p;
-    int64_t scalar;
+    double scalar; /* an integer */
 } plain_task;
 
 static void add_plain_limb(void *user, size_t j, unsigned worker) {
@@ -74,16 +74,21 @@ gb_status gb_ckks_mul_plain(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_pt 
     return GB_OK;
 }
 
-static uint64_t residue(int64_t v, uint64_t q) {
-    int64_t r = v % (int64_t)q;
-    return (uint64_t)(r < 0 ? r + (int64_t)q : r);
+/* An integer held in a double (53 bits and an exponent) modulo a prime. */
+static uint64_t residue(double v, const gb_modulus *m) {
+    int exponent;
+    double mantissa = frexp(fabs(v), &exponent);
+    uint64_t r = (uint64_t)ldexp(mantissa, exponent < 53 ? exponent : 53) % m->q;
+    if (exponent > 53) r = gb_mod_mul(r, gb_mod_pow(2, (uint64_t)(exponent - 53), m), m);
+    return v < 0 && r ? m->q - r : r;
 }
 
 /* A constant polynomial is the same constant in every entry of its NTT. */
 static void add_scalar_limb(void *user, size_t j, unsigned worker) {
     plain_task *t = user;
     const gb_ring *r = gb_params_ring(t->c->params);
-    uint64_t q = gb_ring_modulus(r, j)->q, s = residue(t->scalar, q), *c0 = gb_ct_limb(t->c, 0, (unsigned)j);
+    uint64_t q = gb_ring_modulus(r, j)->q, s = residue(t->scalar, gb_ring_modulus(r, j)),
+             *c0 = gb_ct_limb(t->c, 0, (unsigned)j);
     (void)worker;
     for (size_t i = 0; i < gb_ring_n(r); i++) {
         uint64_t x = c0[i] + s;
@@ -98,14 +103,14 @@ static void mul_scalar_limb(void *user, size_t j, unsigned worker) {
     (void)worker;
     for (unsigned p = 0; p < t->c->parts; p++) {
         uint64_t *x = gb_ct_limb(t->c, p, (unsigned)j);
-        gb_ring_kernels(r)->mul_scalar(x, x, residue(t->scalar, m->q), gb_ring_n(r), m);
+        gb_ring_kernels(r)->mul_scalar(x, x, residue(t->scalar, m), gb_ring_n(r), m);
     }
 }
 
-static gb_status scalar_of(int64_t *out, gb_eval *e, double s, double scale) {
-    if (!(fabs(s * scale) < ldexp(1, 62)))
-        return gb_fail(gb_eval_ctx(e), GB_ERR_RANGE, "a scalar at scale 2^%.1f is not below 2^62", log2(scale));
-    *out = llround(s * scale);
+static gb_status scalar_of(double *out, gb_eval *e, double s, double scale) {
+    *out = round(s * scale);
+    if (!(fabs(*out) < ldexp(1, 120)))
+        return gb_fail(gb_eval_ctx(e), GB_ERR_RANGE, "a scalar at scale 2^%.1f is not below 2^120", log2(scale));
     return GB_OK;
 }
 
@@ -142,18 +147,31 @@ gb_status gb_ckks_mul(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, co
     return gb_ct_relinearize(out, e, k);
 }
 
-gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
-    GB_TRY(product(out, e, a, b));
-    double q = (double)gb_ring_modulus(gb_params_ring(out->params), out->limbs - 1)->q;
-    GB_TRY(gb_ct_relinearize_divide(out, e, k));
-    out->scale /= q;
+/* Primes of the level of c, LEVEL when it is the last. */
+static gb_status level_primes(unsigned *count, gb_eval *e, const gb_ct *c) {
+    unsigned level = gb_params_level(c->params, c->limbs);
+    if (level == 0)
+        return gb_fail(gb_eval_ctx(e), GB_ERR_LEVEL, "no level left to rescale; bootstrap or choose deeper parameters");
+    *count = c->limbs - gb_params_limbs(c->params, level - 1);
     return GB_OK;
 }
 
-gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e, unsigned primes) {
-    unsigned limbs = c->limbs;
+gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
+    unsigned primes;
+    GB_TRY(product(out, e, a, b));
+    GB_TRY(level_primes(&primes, e, out));
+    double divisor = gb_params_divisor(out->params, gb_params_level(out->params, out->limbs));
+    GB_TRY(gb_ct_relinearize_divide(out, e, k, primes));
+    out->scale /= divisor;
+    return GB_OK;
+}
+
+gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e) {
+    unsigned primes;
+    GB_TRY(level_primes(&primes, e, c));
+    double divisor = gb_params_divisor(c->params, gb_params_level(c->params, c->limbs));
     GB_TRY(gb_ct_divide(c, e, primes));
-    for (unsigned j = c->limbs; j < limbs; j++) c->scale /= (double)gb_ring_modulus(gb_params_ring(c->params), j)->q;
+    c->scale /= divisor;
     return GB_OK;
 }
 

@@ -45,12 +45,13 @@ typedef struct basis {
     const gb_eval_keys *keys;
     bool chebyshev;
     gb_ct element[MAX_DEGREE + 1];
-    unsigned top; /* limbs of element 1 */
+    unsigned top; /* level of element 1 */
 } basis;
 
-static double prime(const gb_eval *e, unsigned limb) {
-    return (double)gb_ring_modulus(gb_params_ring(gb_eval_params(e)), limb)->q;
-}
+static unsigned limbs_at(const basis *s, unsigned level) { return gb_params_limbs(gb_eval_params(s->e), level); }
+
+/* What a rescale to `level` divides. */
+static double divisor_to(const basis *s, unsigned level) { return gb_params_divisor(gb_eval_params(s->e), level + 1); }
 
 static unsigned depth_of(size_t i) { return i <= 1 ? 0 : gb_ckks_poly_depth(i - 1); }
 
@@ -67,15 +68,15 @@ static gb_status make_element(basis *s, size_t i) {
     GB_TRY(gb_ckks_mul(x, s->e, &s->element[a], &s->element[b], s->keys));
     GB_TRY(gb_ct_add(x, s->e, x, x));
     if (a == b) {
-        GB_TRY(gb_ckks_rescale(x, s->e, 1));
+        GB_TRY(gb_ckks_rescale(x, s->e));
         return gb_ckks_add_scalar(x, s->e, x, -1);
     }
     gb_ct low;
-    GB_TRY(gb_ct_init(&low, s->ctx, gb_eval_params(s->e), 2, s->top));
+    GB_TRY(gb_ct_init(&low, s->ctx, gb_eval_params(s->e), 2, s->element[1].limbs));
     gb_status status = gb_ckks_mul_scalar(&low, s->e, &s->element[1], -1, x->scale / s->element[1].scale);
     if (status == GB_OK) status = gb_ckks_add(x, s->e, x, &low);
     gb_ct_release(&low);
-    return status == GB_OK ? gb_ckks_rescale(x, s->e, 1) : status;
+    return status == GB_OK ? gb_ckks_rescale(x, s->e) : status;
 }
 
 static gb_status element(basis *s, size_t i) { return s->element[i].data ? GB_OK : make_element(s, i); }
@@ -95,19 +96,19 @@ static gb_status leaf_add(gb_ct *out, basis *s, size_t i, double c, double scale
     return gb_ckks_add(out, s->e, out, work);
 }
 
-/* sum c_i element_i at `limbs` and `scale`: one integer combination a prime above, then one division. */
-static gb_status leaf(gb_ct *out, basis *s, const double *c, size_t degree, unsigned limbs, double scale) {
+/* sum c_i element_i at `level` and `scale`: one integer combination a level above, then one division. */
+static gb_status leaf(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale) {
     gb_ct work;
-    double above = scale * prime(s->e, limbs);
-    GB_TRY(gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs + 1));
+    double above = scale * divisor_to(s, level);
+    GB_TRY(gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs_at(s, level + 1)));
     out->parts = 2;
-    GB_TRY(gb_ct_init(&work, s->ctx, gb_eval_params(s->e), 2, limbs + 1));
+    GB_TRY(gb_ct_init(&work, s->ctx, gb_eval_params(s->e), 2, limbs_at(s, level + 1)));
     gb_status status = GB_OK;
     out->scale = above;
     for (size_t i = 1; i <= degree && status == GB_OK; i++)
         if (c[i] != 0) status = leaf_add(out, s, i, c[i], above, &work);
     gb_ct_release(&work);
-    if (status == GB_OK) status = gb_ckks_rescale(out, s->e, 1);
+    if (status == GB_OK) status = gb_ckks_rescale(out, s->e);
     return status == GB_OK ? gb_ckks_add_scalar(out, s->e, out, c[0]) : status;
 }
 
@@ -121,23 +122,23 @@ static void split(double *q, double *r, const double *c, size_t degree, size_t m
     }
 }
 
-static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned limbs, double scale, size_t baby);
+static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale, size_t baby);
 
-static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree, unsigned limbs, double scale,
+static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale,
                             size_t baby, double *work) {
     size_t m = (size_t)1 << (gb_ckks_poly_depth(degree) - 1);
     double *q = work, *r = work + degree + 1;
     split(q, r, c, degree, m, s->chebyshev);
     GB_TRY(element(s, m));
     gb_ct high = {0}, low = {0};
-    double above = scale * prime(s->e, limbs) / s->element[m].scale;
-    gb_status status = eval(&high, s, q, degree - m, limbs + 1, above, baby);
-    if (status == GB_OK) status = gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs + 1);
+    double above = scale * divisor_to(s, level) / s->element[m].scale;
+    gb_status status = eval(&high, s, q, degree - m, level + 1, above, baby);
+    if (status == GB_OK) status = gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs_at(s, level + 1));
     if (status == GB_OK) status = gb_ckks_mul_rescale(out, s->e, &high, &s->element[m], s->keys);
     gb_ct_release(&high);
     size_t rest = degree_of(r, m - 1);
     if (status == GB_OK && rest) {
-        status = eval(&low, s, r, rest, limbs, scale, baby);
+        status = eval(&low, s, r, rest, level, scale, baby);
         if (status == GB_OK) status = gb_ckks_add(out, s->e, out, &low);
         gb_ct_release(&low);
     } else if (status == GB_OK) {
@@ -146,14 +147,14 @@ static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree
     return status;
 }
 
-/* A leaf needs its elements one prime above the result; deeper ones are split further, which is what keeps the depth
+/* A leaf needs its elements one level above the result; deeper ones are split further, which is what keeps the depth
  * at its least. */
-static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned limbs, double scale, size_t baby) {
-    if (degree < 2 || (degree < baby && s->top - depth_of(degree) > limbs))
-        return leaf(out, s, c, degree, limbs, scale);
+static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale, size_t baby) {
+    if (degree < 2 || (degree < baby && s->top - depth_of(degree) > level))
+        return leaf(out, s, c, degree, level, scale);
     double *work;
     GB_TRY(gb_alloc_zero(&work, s->ctx, 2 * (degree + 1), sizeof(double)));
-    gb_status status = eval_split(out, s, c, degree, limbs, scale, baby, work);
+    gb_status status = eval_split(out, s, c, degree, level, scale, baby, work);
     gb_free(work);
     return status;
 }
@@ -167,13 +168,14 @@ static gb_status start(basis *s, const gb_ct *x, const gb_ckks_poly *p) {
     GB_TRY(gb_ct_init(one, s->ctx, x->params, 2, x->limbs));
     if (needs_width(p)) {
         double scale = x->scale;
-        GB_TRY(gb_ckks_mul_scalar(one, s->e, x, 2 / (p->b - p->a), prime(s->e, x->limbs - 1)));
-        GB_TRY(gb_ckks_rescale(one, s->e, 1));
-        one->scale = scale; /* exactly: the factor's scale was the prime divided out */
+        GB_TRY(gb_ckks_mul_scalar(one, s->e, x, 2 / (p->b - p->a),
+                                  gb_params_divisor(x->params, gb_params_level(x->params, x->limbs))));
+        GB_TRY(gb_ckks_rescale(one, s->e));
+        one->scale = scale; /* exactly: the factor's scale was what was divided out */
     } else {
         GB_TRY(gb_ct_copy(one, s->ctx, x));
     }
-    s->top = one->limbs;
+    s->top = gb_params_level(one->params, one->limbs);
     if (!p->chebyshev || p->a + p->b == 0) return GB_OK;
     return gb_ckks_add_scalar(one, s->e, one, -(p->a + p->b) / (p->b - p->a));
 }
@@ -186,9 +188,10 @@ gb_status gb_ckks_poly_eval(gb_ct *out, gb_eval *e, const gb_ct *x, const gb_ckk
     if (p->chebyshev && !(p->a < p->b))
         return gb_fail(ctx, GB_ERR_ARGUMENT, "a domain [%g, %g] has no inside", p->a, p->b);
     unsigned depth = gb_ckks_poly_depth(degree), width = needs_width(p) ? 1 : 0;
-    if (x->limbs <= depth + width)
-        return gb_fail(ctx, GB_ERR_LEVEL, "degree %zu needs %u levels, %u limbs are in use", degree, depth + width,
-                       x->limbs);
+    unsigned level = gb_params_level(x->params, x->limbs);
+    if (level < depth + width)
+        return gb_fail(ctx, GB_ERR_LEVEL, "degree %zu needs %u levels, the ciphertext has %u", degree, depth + width,
+                       level);
     basis *s;
     gb_ct result = {0};
     GB_TRY(gb_alloc_zero(&s, ctx, 1, sizeof(*s)));
@@ -196,7 +199,7 @@ gb_status gb_ckks_poly_eval(gb_ct *out, gb_eval *e, const gb_ct *x, const gb_ckk
     gb_status status = start(s, x, p);
     size_t baby = (size_t)1 << (depth + 1) / 2;
     if (status == GB_OK)
-        status = eval(&result, s, p->c, degree, x->limbs - depth - width, scale > 0 ? scale : x->scale, baby);
+        status = eval(&result, s, p->c, degree, level - depth - width, scale > 0 ? scale : x->scale, baby);
     if (status == GB_OK) status = gb_ct_copy(out, ctx, &result);
     gb_ct_release(&result);
     for (size_t i = 0; i <= MAX_DEGREE; i++) gb_ct_release(&s->element[i]);

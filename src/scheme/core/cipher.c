@@ -41,3 +41,14 @@ gb_status gb_ct_drop(gb_ctx *ctx, gb_ct *c, unsigned limbs) {
     c->limbs = limbs;
     return GB_OK;
 }
+
+gb_status gb_ct_shape(gb_ct *out, gb_ctx *ctx, unsigned limbs, double scale) {
+    if (out->room < 2 || limbs < 1 || limbs > out->capacity)
+        return gb_fail(ctx, GB_ERR_LEVEL, "the output has room for %u parts of %u limbs, 2 of %u are needed", out->room,
+                       out->capacity, limbs);
+    out->parts = 2;
+    out->limbs = limbs;
+    out->ntt = true;
+    out->scale = scale;
+    return GB_OK;
+}

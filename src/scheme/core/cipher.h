@@ -37,6 +37,14 @@ GB_CHECK gb_status gb_ct_copy(gb_ct *out, gb_ctx *ctx, const gb_ct *in);
 /* Drops data primes without dividing: the value stays. limbs >= 1, at most in's. LEVEL. */
 GB_CHECK gb_status gb_ct_drop(gb_ctx *ctx, gb_ct *c, unsigned limbs);
 
+/* Makes out a ciphertext of two parts in NTT form with these limbs; its content is then the caller's to fill. LEVEL
+ * when it has no room for them. */
+GB_CHECK gb_status gb_ct_shape(gb_ct *out, gb_ctx *ctx, unsigned limbs, double scale);
+/* Public-key encryption of a message polynomial in NTT form, limb j at message + j * N (a gb_pt's data): encrypt.c.
+ * Errors: LEVEL, PARAMS (another set's key). */
+GB_CHECK gb_status gb_ct_encrypt_public(gb_ct *out, gb_ctx *ctx, const gb_keyset *k, const uint64_t *message,
+                                        unsigned limbs, double scale);
+
 /* ---- switching keys: switchkey.c ----
  * A switching key from secret s' to s, for data primes [0, limbs) in digits of `digit` primes each: digit d is an
  * encryption (b_d, a_d) under s, modulo q_0..q_{limbs-1} P, of P * g_d * s', g_d = 1 modulo the primes of digit d and
@@ -101,8 +109,13 @@ GB_CHECK gb_status gb_ct_mul_poly(gb_ct *out, gb_eval *e, const gb_ct *a, const 
 GB_CHECK gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *k);
 /* Divides by the last `count` primes with rounding; limbs falls by count; scale is not touched. */
 GB_CHECK gb_status gb_ct_divide(gb_ct *c, gb_eval *e, unsigned count);
-/* Relinearise and divide by the last prime at once: one basis extension less than the two apart. */
-GB_CHECK gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *k);
+/* Relinearise and divide by the last `count` primes at once: one basis extension less than the two apart. */
+GB_CHECK gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *k, unsigned count);
+/* A two-part ciphertext from one secret to another, with a key made for that pair. In place. */
+GB_CHECK gb_status gb_ct_switch(gb_ct *c, gb_eval *e, const gb_switch_key *k);
+/* out = the centred value of a's parts modulo a's primes, taken modulo the first `limbs` primes: the phase gains a
+ * multiple of a's modulus (the raise of a bootstrapping). out may not alias a. */
+GB_CHECK gb_status gb_ct_raise(gb_ct *out, gb_eval *e, const gb_ct *a, unsigned limbs);
 /* out = automorphism X -> X^galois of a, back under the same key. out may alias a. */
 GB_CHECK gb_status gb_ct_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *k);
 

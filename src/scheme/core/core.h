@@ -67,14 +67,14 @@ void gb_residues_of(uint64_t *out, const int64_t *x, size_t n, const gb_modulus 
 /* The centred value in (-Q/2, Q/2) of residues modulo the first `limbs` primes, as doubles (mixed radix digits; the
  * error is that of one rounding a limb). */
 typedef struct gb_centring {
-    size_t limbs;
     gb_modulus m[GB_MAX_LIMBS];
     uint64_t inverse[GB_MAX_LIMBS][GB_MAX_LIMBS]; /* [j][i] = q_i^-1 mod q_j, i < j */
     double radix[GB_MAX_LIMBS];                   /* q_0 ... q_(j-1) */
 } gb_centring;
 void gb_centring_init(gb_centring *c, const gb_ring *r, size_t limbs);
-/* limb j of coefficient i at x[j * stride + i]; x is overwritten (it ends as the mixed radix digits). */
-void gb_centring_run(double *out, uint64_t *x, size_t stride, size_t n, const gb_centring *c);
+/* limbs: at most those of init; limb j of coefficient i at x[j * stride + i]; x is overwritten (it ends as the mixed
+ * radix digits). */
+void gb_centring_run(double *out, uint64_t *x, size_t stride, size_t n, const gb_centring *c, size_t limbs);
 
 /* ---- key set internals: keyset.c ---- */
 /* Public key (b, a) with b = -(a s) + e. a is expanded from its seed: gb_sample_uniform(seed, stream 0, limb). b holds

@@ -1,6 +1,8 @@
-/* scheme/core/encrypt: public-key encryption of a group of lines, and the check of what may be encrypted. */
+/* scheme/core/encrypt: public-key encryption of a group of lines or of one ciphertext, and the check of what may be
+ * encrypted. */
 #include <math.h>
 
+#include "scheme/core/cipher.h"
 #include "scheme/core/core.h"
 
 gb_status gb_values_check(gb_ctx *ctx, const gb_bundle_info *b, const gb_params *p, const int64_t *values, size_t first,
@@ -98,4 +100,30 @@ gb_status gb_encrypt_public(gb_ctx *ctx, const gb_keyset *k, const gb_bundle_inf
     }
     gb_group_release(&g);
     return status;
+}
+
+gb_status gb_ct_encrypt_public(gb_ct *out, gb_ctx *ctx, const gb_keyset *k, const uint64_t *message, unsigned limbs,
+                               double scale) {
+    if (!gb_params_same(gb_keyset_params(k), out->params))
+        return gb_fail(ctx, GB_ERR_PARAMS, "encrypt: the key set is of %s, the ciphertext of %s",
+                       gb_params_get(gb_keyset_params(k))->name, gb_params_get(out->params)->name);
+    GB_TRY(gb_ct_shape(out, ctx, limbs, scale));
+    const gb_ring *r = gb_params_ring(out->params);
+    size_t n = gb_ring_n(r);
+    gb_pk_scratch scratch;
+    gb_seed seed;
+    GB_TRY(gb_pk_scratch_init(&scratch, ctx, n));
+    gb_random_bytes(seed.b, sizeof seed.b);
+    gb_pk_zero(gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0), k, limbs, &seed, 0, &scratch);
+    gb_wipe(&seed, sizeof seed);
+    gb_pk_scratch_release(&scratch);
+    for (unsigned j = 0; j < limbs; j++) {
+        uint64_t *c0 = gb_ct_limb(out, 0, j), *c1 = gb_ct_limb(out, 1, j);
+        gb_ntt_limb(r, c0, j);
+        gb_ntt_limb(r, c1, j);
+        gb_ring_kernels(r)->add(c0, c0, message + j * n, n, gb_ring_modulus(r, j));
+        gb_declassify(c0, n * sizeof *c0);
+        gb_declassify(c1, n * sizeof *c1);
+    }
+    return GB_OK;
 }

@@ -251,10 +251,12 @@ static void raise_limb(void *user, size_t task, unsigned worker) {
     e->kernels->add(acc, acc, tmp, e->n, m);
 }
 
-gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
+gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, unsigned count) {
     const gb_switch_key *k;
     GB_TRY(check_relinearize(c, e));
-    if (c->limbs < 2) return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: one limb in use");
+    if (count < 1 || count >= c->limbs)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: %u limbs in use, %u would be divided out", c->limbs,
+                       count);
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
     GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
     raise_task up = {e, c, NULL};
@@ -265,13 +267,55 @@ gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *key
                 .in = {e->acc, e->acc + part},
                 .in_stride = e->n,
                 .limbs = c->limbs,
-                .kept = c->limbs - 1,
+                .kept = c->limbs - count,
                 .parts = 2,
                 .out = {gb_ct_limb(c, 0, 0), gb_ct_limb(c, 1, 0)}};
-    GB_TRY(gb_eval_extension(&t.x, e, c->limbs - 1, 1, true));
+    GB_TRY(gb_eval_extension(&t.x, e, c->limbs - count, count, true));
     divide_run(&t);
     c->parts = 2;
-    c->limbs--;
+    c->limbs -= count;
+    return GB_OK;
+}
+
+gb_status gb_ct_switch(gb_ct *c, gb_eval *e, const gb_switch_key *k) {
+    if (!gb_params_same(c->params, e->params) || c->parts != 2 || !c->ntt)
+        return gb_fail(e->ctx, GB_ERR_STATE,
+                       "a key switch takes a two-part ciphertext in NTT form of the evaluator's set");
+    GB_TRY(switch_inner(e, gb_ct_limb(c, 1, 0), e->n, c->limbs, k));
+    uint64_t *c0 = gb_ct_limb(c, 0, 0);
+    return divide_special(e, c->limbs, c0, gb_ct_limb(c, 1, 0), c0, NULL);
+}
+
+typedef struct raise_ct {
+    gb_eval *e;
+    const gb_extension *x;
+    gb_ct *out;
+} raise_ct;
+
+static void raise_ct_limb(void *user, size_t task, unsigned worker) {
+    raise_ct *t = user;
+    unsigned part = (unsigned)(task / t->out->limbs), j = (unsigned)(task % t->out->limbs);
+    (void)worker;
+    extend_to(t->e, gb_ct_limb(t->out, part, j), t->x, t->e->coef + (size_t)part * t->x->sources * t->e->n,
+              t->e->quot + (size_t)part * t->e->n, j);
+}
+
+gb_status gb_ct_raise(gb_ct *out, gb_eval *e, const gb_ct *a, unsigned limbs) {
+    if (!gb_params_same(a->params, e->params) || !gb_params_same(out->params, e->params) || a->parts != 2 || !a->ntt)
+        return gb_fail(e->ctx, GB_ERR_STATE, "a raise takes two-part ciphertexts in NTT form of the evaluator's set");
+    if (out->capacity < limbs || limbs < a->limbs)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "cannot raise %u limbs to %u with room for %u", a->limbs, limbs,
+                       out->capacity);
+    divide t = {
+        .e = e, .in = {gb_ct_limb(a, 0, 0), gb_ct_limb(a, 1, 0)}, .in_stride = e->n, .limbs = a->limbs, .parts = 2};
+    GB_TRY(gb_eval_extension(&t.x, e, 0, a->limbs, false));
+    gb_parallel(e->ctx, 2 * (size_t)t.x->sources, divide_lift, &t);
+    gb_parallel(e->ctx, 2, divide_quotient, &t);
+    out->limbs = limbs;
+    out->parts = 2;
+    out->ntt = true;
+    out->scale = a->scale;
+    gb_parallel(e->ctx, 2 * (size_t)limbs, raise_ct_limb, &(raise_ct){e, t.x, out});
     return GB_OK;
 }
 

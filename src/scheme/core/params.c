@@ -40,8 +40,8 @@ static const gb_params_spec shipped[] = {
      .special = {0x7ffffff00001 /* 2^47 */}},
 };
 
-/* Canonical encoding: "GBP1", log_n, security, counts (each one byte), primes (8 bytes each). The name is no part:
- * two names of one mathematical object are one set. */
+/* Canonical encoding: "GBP1", log_n, security, counts (each one byte), primes (8 bytes each), groups when there are
+ * any. The name is no part: two names of one mathematical object are one set. */
 static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
     gb_buffer b = GB_BUFFER_INIT;
     gb_write_bytes(&b, "GBP1", 4);
@@ -51,6 +51,11 @@ static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
     for (size_t i = 0; i < s->data_count; i++) gb_write_u64(&b, s->data[i]);
     gb_write_u8(&b, (uint8_t)s->special_count);
     for (size_t i = 0; i < s->special_count; i++) gb_write_u64(&b, s->special[i]);
+    for (size_t i = 0; i < s->data_count; i++)
+        if (s->group[i] > 1) {
+            gb_write_bytes(&b, s->group, s->data_count);
+            break;
+        }
     if (b.status != GB_OK) return gb_fail(ctx, b.status, "out of memory: parameters");
     gb_hash_of(out, b.data, b.size, NULL, 0);
     gb_buffer_release(&b);
@@ -65,6 +70,10 @@ static gb_status check_spec(gb_ctx *ctx, const gb_params_spec *s) {
     if (s->data_count < 1 || s->data_count > GB_MAX_LIMBS || s->special_count > GB_MAX_LIMBS - s->data_count)
         return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: %zu data and %zu special primes; 1..%d in all", s->name,
                        s->data_count, s->special_count, GB_MAX_LIMBS);
+    for (size_t i = 0; i < s->data_count; i++)
+        if (s->group[i] > i + 1)
+            return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: level at prime %zu takes %u primes", s->name, i,
+                           s->group[i]);
     if (s->security != 128 && s->security != 192 && s->security != 256)
         return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: security is %u, must be 128, 192 or 256", s->name,
                        s->security);
@@ -145,3 +154,27 @@ void gb_params_free(gb_params *p) {
 const gb_params_spec *gb_params_get(const gb_params *p) { return &p->spec; }
 const gb_ring *gb_params_ring(const gb_params *p) { return p->ring; }
 const gb_hash *gb_params_hash(const gb_params *p) { return &p->hash; }
+
+static unsigned group_of(const gb_params *p, unsigned limbs) {
+    unsigned g = p->spec.group[limbs - 1];
+    return g ? g : 1;
+}
+
+unsigned gb_params_level(const gb_params *p, unsigned limbs) {
+    unsigned level = 0;
+    for (; limbs > group_of(p, limbs); limbs -= group_of(p, limbs)) level++;
+    return level;
+}
+
+unsigned gb_params_limbs(const gb_params *p, unsigned level) {
+    unsigned limbs = (unsigned)p->spec.data_count;
+    for (unsigned at = gb_params_level(p, limbs); at > level; at--) limbs -= group_of(p, limbs);
+    return limbs;
+}
+
+double gb_params_divisor(const gb_params *p, unsigned level) {
+    unsigned limbs = gb_params_limbs(p, level);
+    double product = 1;
+    for (unsigned i = 0; i < group_of(p, limbs); i++) product *= (double)p->spec.data[limbs - 1 - i];
+    return product;
+}

@@ -19,7 +19,6 @@ void gb_residues_of(uint64_t *out, const int64_t *x, size_t n, const gb_modulus 
 }
 
 void gb_centring_init(gb_centring *c, const gb_ring *r, size_t limbs) {
-    c->limbs = limbs;
     for (size_t j = 0; j < limbs; j++) {
         c->m[j] = *gb_ring_modulus(r, j);
         c->radix[j] = j == 0 ? 1 : c->radix[j - 1] * (double)c->m[j - 1].q;
@@ -29,8 +28,8 @@ void gb_centring_init(gb_centring *c, const gb_ring *r, size_t limbs) {
 
 /* x_j becomes the digit v_j of x = v_0 + v_1 q_0 + v_2 q_0 q_1 + ...: v_j = (x_j - v_0) / q_0 - v_1) / q_1 ... mod q_j
  * (Garner; Knuth, The Art of Computer Programming 2, section 4.3.2). */
-static void mixed_radix(uint64_t *x, size_t stride, size_t n, const gb_centring *c) {
-    for (size_t j = 1; j < c->limbs; j++) {
+static void mixed_radix(uint64_t *x, size_t stride, size_t n, const gb_centring *c, size_t limbs) {
+    for (size_t j = 1; j < limbs; j++) {
         const gb_modulus *m = &c->m[j];
         for (size_t k = 0; k < n; k++) {
             uint64_t v = x[j * stride + k];
@@ -48,12 +47,12 @@ static void mixed_radix(uint64_t *x, size_t stride, size_t n, const gb_centring 
     }
 }
 
-void gb_centring_run(double *out, uint64_t *x, size_t stride, size_t n, const gb_centring *c) {
-    mixed_radix(x, stride, n, c);
+void gb_centring_run(double *out, uint64_t *x, size_t stride, size_t n, const gb_centring *c, size_t limbs) {
+    mixed_radix(x, stride, n, c, limbs);
     for (size_t k = 0; k < n; k++) {
         /* (Q - 1) / 2 has the digits (q_j - 1) / 2: the highest digit that differs decides. more, less: 0 or 1. */
         uint64_t more = 0, less = 0;
-        for (size_t j = c->limbs; j-- > 0;) {
+        for (size_t j = limbs; j-- > 0;) {
             uint64_t v = x[j * stride + k], half = c->m[j].q >> 1, open = 1 ^ (more | less);
             more |= open & (half - v) >> 63; /* both below 2^61: the top bit is the borrow */
             less |= open & (v - half) >> 63;
@@ -61,7 +60,7 @@ void gb_centring_run(double *out, uint64_t *x, size_t stride, size_t n, const gb
         /* x - Q = -(1 + sum (q_j - 1 - v_j) radix_j): all terms of one sign, so nothing cancels. */
         uint64_t mask = 0 - more;
         double sum = 0;
-        for (size_t j = c->limbs; j-- > 0;) {
+        for (size_t j = limbs; j-- > 0;) {
             uint64_t v = x[j * stride + k];
             v = (v & ~mask) | ((c->m[j].q - 1 - v) & mask);
             sum += (double)(int64_t)v * c->radix[j];

@@ -31,7 +31,7 @@ static void prime_task(void *user, size_t line, unsigned worker) {
         gb_ring_kernels(r)->add(x, x, c0, padded, q);
     }
     double *out = job->values + line * b->rows;
-    gb_centring_run(out, phase, n, b->rows, &job->centring);
+    gb_centring_run(out, phase, n, b->rows, &job->centring, g->limbs);
     for (size_t i = 0; i < b->rows; i++) out[i] /= b->scale;
 }
 

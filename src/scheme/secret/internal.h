@@ -30,7 +30,13 @@ void gb_secret_mul(uint64_t *c1, const gb_secret *s, size_t limb);
 GB_CHECK gb_status gb_secret_check(gb_ctx *ctx, const gb_secret *s, const gb_bundle_info *b);
 /* Seed of a deterministic encryption's errors: a PRF of its public seed and of a purpose (ChaCha20 streams of the two
  * purposes never meet). */
-typedef enum gb_error_purpose { GB_ERROR_BUNDLE = 1, GB_ERROR_CKKS = 2 } gb_error_purpose;
+typedef enum gb_error_purpose { GB_ERROR_BUNDLE = 1, GB_ERROR_CIPHERTEXT = 2 } gb_error_purpose;
 void gb_secret_error_seed(gb_seed *out, const gb_secret *s, const gb_seed *seed, gb_error_purpose purpose);
+
+/* A switching key from one secret (squared: relinearisation) to another under X -> X^(1/galois); both in NTT form, all
+ * limbs of p's ring. The security table is checked on the primes it uses. keygen.c */
+GB_CHECK gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
+                                         const uint64_t *target, bool square, uint64_t galois, unsigned limbs,
+                                         unsigned digit);
 
 #endif

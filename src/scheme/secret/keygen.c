@@ -3,9 +3,10 @@
 #include "scheme/secret/internal.h"
 
 typedef struct keygen {
-    const gb_secret *s;
+    const uint64_t *source, *target; /* secrets in NTT form, every limb of the key's ring */
+    bool square;                     /* the source squared (relinearisation) */
+    const uint32_t *turn;            /* permutation of the target, or NULL */
     gb_switch_key *key;
-    const uint32_t *turn; /* of the target secret; NULL for relinearisation */
     gb_seed error;
     gb_secret_scratch *scratch;
     int8_t *small; /* [digits][N] */
@@ -14,7 +15,7 @@ typedef struct keygen {
 /* Error of one digit: the same small polynomial for every limb. */
 static void digit_error(void *user, size_t d, unsigned worker) {
     keygen *t = user;
-    size_t n = gb_ring_n(gb_params_ring(t->s->params));
+    size_t n = gb_ring_n(gb_params_ring(t->key->params));
     (void)worker;
     gb_sample_error(t->small + d * n, n, &t->error, d);
 }
@@ -31,17 +32,16 @@ static uint64_t special_product(const gb_params *p, const gb_modulus *m) {
 static void key_limb(void *user, size_t task, unsigned worker) {
     keygen *t = user;
     const gb_switch_key *key = t->key;
-    const gb_ring *r = gb_params_ring(t->s->params);
+    const gb_ring *r = gb_params_ring(key->params);
     const gb_kernels *k = gb_ring_kernels(r);
     size_t n = gb_ring_n(r), width = key->limbs + gb_params_get(key->params)->special_count;
     unsigned d = (unsigned)(task / width), j = (unsigned)(task % width);
     size_t limb = j < key->limbs ? j : gb_params_get(key->params)->data_count + (j - key->limbs);
     const gb_modulus *m = gb_ring_modulus(r, limb);
-    const uint64_t *s = t->s->s_hat + limb * n;
+    const uint64_t *source = t->source + limb * n, *target = t->target + limb * n;
     uint64_t *b = gb_switch_key_limb(key, d, 0, j), *temp = t->scratch[worker].words;
-    const uint64_t *target = s;
     if (t->turn) {
-        for (size_t i = 0; i < n; i++) temp[i] = s[t->turn[i]];
+        for (size_t i = 0; i < n; i++) temp[i] = target[t->turn[i]];
         target = temp;
     }
     k->mul(b, gb_switch_key_limb(key, d, 1, j), target, n, m);
@@ -49,11 +49,11 @@ static void key_limb(void *user, size_t task, unsigned worker) {
     gb_ring_forward(r, temp, limb, 1);
     k->sub(b, temp, b, n, m);
     if (j < key->limbs && j / key->digit == d) {
-        k->mul_scalar(temp, s, special_product(key->params, m), n, m);
-        if (t->turn)
-            k->add(b, b, temp, n, m);
+        k->mul_scalar(temp, source, special_product(key->params, m), n, m);
+        if (t->square)
+            k->mul_add(b, temp, source, n, m);
         else
-            k->mul_add(b, temp, s, n, m); /* P s^2 */
+            k->add(b, b, temp, n, m);
     }
     gb_declassify(b, n * sizeof *b);
 }
@@ -68,7 +68,7 @@ static gb_status check_security(gb_ctx *ctx, const gb_params *p, unsigned limbs)
 }
 
 static gb_status fill(keygen *t, gb_ctx *ctx, uint64_t galois) {
-    const gb_params *p = t->s->params;
+    const gb_params *p = t->key->params;
     size_t n = gb_ring_n(gb_params_ring(p)), width = t->key->limbs + gb_params_get(p)->special_count;
     uint32_t *turn = NULL;
     gb_status status = gb_secret_scratch_new(&t->scratch, ctx, n, 1);
@@ -86,20 +86,25 @@ static gb_status fill(keygen *t, gb_ctx *ctx, uint64_t galois) {
     return status;
 }
 
-gb_status gb_secret_switch_key(gb_switch_key *out, gb_ctx *ctx, const gb_secret *s, uint64_t galois, unsigned limbs,
-                               unsigned digit) {
+gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
+                                const uint64_t *target, bool square, uint64_t galois, unsigned limbs, unsigned digit) {
     memset(out, 0, sizeof *out);
-    keygen t = {.s = s, .key = out};
+    keygen t = {.source = source, .target = target, .square = square, .key = out};
     gb_seed seed;
-    GB_TRY(check_security(ctx, s->params, limbs));
+    GB_TRY(check_security(ctx, p, limbs));
     gb_random_bytes(seed.b, sizeof seed.b);
-    if (!digit) digit = (unsigned)gb_params_get(s->params)->special_count;
-    GB_TRY(gb_switch_key_init(out, ctx, s->params, limbs, digit, galois, &seed));
+    if (!digit) digit = (unsigned)gb_params_get(p)->special_count;
+    GB_TRY(gb_switch_key_init(out, ctx, p, limbs, digit, galois, &seed));
     gb_random_bytes(t.error.b, sizeof t.error.b);
     gb_status status = fill(&t, ctx, galois);
     gb_wipe(&t.error, sizeof t.error);
     if (status != GB_OK) gb_switch_key_release(out);
     return status;
+}
+
+gb_status gb_secret_switch_key(gb_switch_key *out, gb_ctx *ctx, const gb_secret *s, uint64_t galois, unsigned limbs,
+                               unsigned digit) {
+    return gb_secret_key_between(out, ctx, s->params, s->s_hat, s->s_hat, galois == 1, galois, limbs, digit);
 }
 
 gb_status gb_secret_eval_keys(gb_eval_keys *keys, gb_ctx *ctx, const gb_secret *s, const uint64_t *galois, size_t count,

@@ -3,7 +3,7 @@
 #ifndef GB_SECRET_H
 #define GB_SECRET_H
 
-#include "scheme/core/cipher.h"
+#include "scheme/bootstrap/bootstrap.h"
 
 typedef struct gb_secret gb_secret; /* ternary secret and the PRF key its randomness comes from; guarded memory */
 /* Makes a secret key and its key set. The security table is checked on the primes used. */
@@ -29,6 +29,22 @@ GB_CHECK gb_status gb_encrypt_seeded(gb_ctx *ctx, const gb_secret *s, const gb_b
 GB_CHECK gb_status gb_decrypt(double *values, gb_ctx *ctx, const gb_secret *s, const gb_bundle_info *b, size_t group,
                               const gb_tile_source *source);
 
+/* ---- single ciphertexts (CKKS, BFV): cipher.c ----
+ * Seeded symmetric encryption of a message polynomial in NTT form, limb j at message + j * N (a gb_pt's data); c1 is
+ * expanded from the public seed, stream `number`, so (seed, number) stands for it on the wire. Deterministic: one
+ * (seed, number) a message, never two, and never a seed of a bundle. out needs two parts and `limbs` limbs of room
+ * (LEVEL). */
+GB_CHECK gb_status gb_ct_encrypt_seeded(gb_ct *out, gb_ctx *ctx, const gb_secret *s, const uint64_t *message,
+                                        unsigned limbs, double scale, const gb_seed *seed, uint64_t number);
+/* c0 + c1 s (+ c2 s^2), c->limbs limbs of N words, reduced, in coefficient form. PARAMS (another set's key). */
+GB_CHECK gb_status gb_ct_phase(uint64_t *phase, gb_ctx *ctx, const gb_secret *s, const gb_ct *c);
+/* The same as N centred numbers divided by the scale; the error is one rounding of doubles a limb. */
+GB_CHECK gb_status gb_ct_decrypt(double *coefficients, gb_ctx *ctx, const gb_secret *s, const gb_ct *c);
+/* CKKS: decrypts `count` slots (a power of two; fewer than N/2 read a sparsely packed one). re and im get count values
+ * each. Errors: ARGUMENT, PARAMS. */
+GB_CHECK gb_status gb_ckks_decrypt(double *re, double *im, size_t count, gb_ctx *ctx, const gb_secret *s,
+                                   const gb_ckks_encoder *e, const gb_ct *c);
+
 /* ---- evaluation keys: keygen.c ----
  * A relinearisation key (galois 1) or the key of an automorphism, for ciphertexts of up to `limbs` data primes, `digit`
  * of them a digit (0: as many as special primes). The security table is checked on the primes this key uses. */
@@ -37,5 +53,10 @@ GB_CHECK gb_status gb_secret_switch_key(gb_switch_key *out, gb_ctx *ctx, const g
 /* Makes the keys of `count` Galois elements and adds those that are not there yet. */
 GB_CHECK gb_status gb_secret_eval_keys(gb_eval_keys *keys, gb_ctx *ctx, const gb_secret *s, const uint64_t *galois,
                                        size_t count, unsigned limbs, unsigned digit);
+
+/* All keys a bootstrapping needs, each for the level it is used at: bootstrap_keys.c. The sparse secret (h = 32) exists
+ * only while they are made. digit as above, for the keys of the outer parameters. */
+GB_CHECK gb_status gb_secret_bootstrap_keys(gb_bootstrap_keys *out, gb_ctx *ctx, const gb_secret *s,
+                                            const gb_bootstrap *b, unsigned digit);
 
 #endif
