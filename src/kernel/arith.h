@@ -64,4 +64,7 @@ static inline uint64_t gb_shoup_of(uint64_t w, const gb_modulus *m) {
 /* 2^n - 1 for n <= 64. */
 static inline uint64_t gb_mask64(unsigned n) { return n >= 64 ? UINT64_MAX : ((uint64_t)1 << n) - 1; }
 
+/* x in [0, q) as the double nearest to zero in its class, q < 2^53. */
+static inline double gb_centred(uint64_t x, uint64_t q) { return x > q / 2 ? -(double)(q - x) : (double)x; }
+
 #endif

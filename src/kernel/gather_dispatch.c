@@ -1,19 +1,18 @@
 /* The tables of gather.h by rising instruction set, and the blocked walk that the vector variants share. */
 #include "kernel/gather_impl.h"
 
-#ifndef WINDOW_BYTES
-#define WINDOW_BYTES 786432u          /* aim: the window and the input it is made from share the second-level cache */
-#endif
-#define WINDOW_MOST ((size_t)16 << 20) /* beyond, the plain loops take over: the positions are far from a projection's */
+#define WINDOW_BYTES 1450000u          /* aim: with the input it comes from, about a second-level cache */
+#define WINDOW_MOST ((size_t)16 << 20) /* beyond, the plain loops: positions are too far apart to share lines */
+#define STREAM_BYTES ((size_t)2 << 20) /* outputs larger than this go past the caches: 10 to 20 % of the time */
 #define F32_COLUMNS 64u
-#define INT_COLUMNS 32u
+#define INT_COLUMNS 64u
 
 /* How one call is cut up; the same for every variant, as the caller sizes scratch without knowing which will run. */
 typedef struct walk {
-    size_t ni, nk;     /* of the window, multiples of GB_GATHER_SIDE; ni == 0: no window fits */
-    size_t rows;       /* of the window: the sum of span over the sets */
-    size_t row;        /* bytes of one */
-    size_t scratch;    /* bytes in all */
+    size_t ni, nk;            /* of the window, multiples of the tile; ni == 0: no window fits */
+    size_t rows;              /* of the window: the sum of span over the sets */
+    size_t row;               /* bytes of one */
+    size_t scratch;           /* bytes in all */
     size_t taps, acc, window; /* offsets into scratch; the spans are at 0 */
 } walk;
 
@@ -33,9 +32,9 @@ static size_t window_rows(const gb_gather_plan *p, size_t ni, size_t nk) {
 }
 
 static walk walk_of(const gb_gather_plan *p, size_t row) {
-    walk w = {.ni = 32, .nk = 32, .row = row};
+    walk w = {.ni = 64, .nk = 32, .row = row};
     w.rows = window_rows(p, w.ni, w.nk);
-    while (w.rows * row > WINDOW_BYTES && w.nk > GB_GATHER_SIDE) {
+    while (w.rows * row > WINDOW_BYTES && w.nk > GB_GATHER_K) {
         if (w.ni >= w.nk)
             w.ni /= 2;
         else
@@ -51,29 +50,50 @@ static walk walk_of(const gb_gather_plan *p, size_t row) {
 }
 
 static size_t f32_row(size_t width) { return gb_min_size(width, F32_COLUMNS) * sizeof(float); }
-static size_t int_row(unsigned parts) { return parts * INT_COLUMNS * sizeof(int32_t); }
+static size_t int_row(size_t width, unsigned parts) {
+    return parts * gb_min_size(width, INT_COLUMNS) * sizeof(int32_t);
+}
 
 size_t gb_gather_scratch_f32(const gb_gather_plan *p, size_t width) { return walk_of(p, f32_row(width)).scratch; }
 
 size_t gb_gather_scratch_int(const gb_gather_plan *p, size_t width, unsigned parts) {
-    return walk_of(p, int_row(parts)).scratch;
+    return walk_of(p, int_row(width, parts)).scratch;
 }
 
-/* The spans of the window over outputs [i, i + ni) x [k, k + nk). Position is monotone in i and in k, rounding
- * included, so its extremes are at the corners. */
-static void spans_of(gb_gather_span *span, const gb_gather_plan *p, const gb_gather_scale *s, size_t i, size_t ni,
-                     size_t k, size_t nk) {
-    size_t row = 0;
-    for (size_t t = 0; t < p->sets; t++) {
-        int32_t low = INT32_MAX, high = INT32_MIN;
-        for (int corner = 0; corner < 4; corner++) {
-            int32_t v = gb_gather_tap(s, &p->affine[t], corner & 1 ? i + ni - 1 : i, corner & 2 ? k + nk - 1 : k);
-            low = v < low ? v : low;
-            high = v > high ? v : high;
-        }
-        span[t] = (gb_gather_span){.low = low, .high = high, .base = (int32_t)row - (low >> s->bits)};
-        row += (size_t)((high >> s->bits) - (low >> s->bits)) + 2;
+/* What every step of one call needs. parts == 0: floats. */
+typedef struct walk_call {
+    const gb_gather_ops *ops;
+    const gb_gather_plan *p;
+    gb_gather_scale s;
+    walk cut;
+    const char *in;
+    char *out;
+    size_t width, columns; /* of a row; of the pass at hand, which starts at column `at` */
+    size_t at;
+    size_t in_word, in_line, out_row; /* bytes */
+    unsigned parts, bits;
+    bool stream;
+    gb_gather_span *span;
+    gb_gather_taps *taps;
+    void *acc, *window;
+} walk_call;
+
+/* The outputs [i, i1) x [k, k1). */
+typedef struct walk_block {
+    size_t i, i1, k, k1;
+} walk_block;
+
+/* The span of set t over a block. Position is monotone in i and in k, rounding included, so its extremes are at the
+ * corners. */
+static gb_gather_span span_of(const walk_call *c, size_t t, const walk_block *b) {
+    int32_t low = INT32_MAX, high = INT32_MIN;
+    for (int corner = 0; corner < 4; corner++) {
+        int32_t v =
+            gb_gather_tap(&c->s, &c->p->affine[t], corner & 1 ? b->i1 - 1 : b->i, corner & 2 ? b->k1 - 1 : b->k);
+        low = v < low ? v : low;
+        high = v > high ? v : high;
     }
+    return (gb_gather_span){.low = low, .high = high};
 }
 
 static int32_t span_first(const gb_gather_span *span, const gb_gather_scale *s) {
@@ -83,31 +103,34 @@ static int32_t span_last(const gb_gather_span *span, const gb_gather_scale *s) {
     return (int32_t)span->high >> s->bits;
 }
 
-/* Copies the window's lines, and the one above the last. */
-static void fill_f32(float *window, const float *in, size_t width, size_t columns, const gb_gather_span *span,
-                     const gb_gather_scale *s, const gb_gather_plan *p) {
-    for (size_t t = 0; t < p->sets; t++)
-        for (int32_t u = span_first(&span[t], s); u <= span_last(&span[t], s) + 1; u++) {
-            float *row = window + (size_t)(span[t].base + u) * columns;
-            if (u >= 0 && u < (int64_t)p->lines)
-                memcpy(row, in + (t * p->lines + (size_t)u) * width, columns * sizeof(float));
+/* Lays one set's lines under the block out in the window from row `row` on; answers how many rows they take, one more
+ * than the span has, for the line above the last. */
+static size_t fill_set(const walk_call *c, size_t t, size_t row, const walk_block *b) {
+    static const char zeros[INT_COLUMNS * sizeof(int16_t)] __attribute__((aligned(GB_ALIGN)));
+    gb_gather_span span = span_of(c, t, b);
+    int32_t first = span_first(&span, &c->s), last = span_last(&span, &c->s);
+    const char *set = c->in + t * c->p->lines * c->in_line + c->at * c->in_word;
+    span.base = (int32_t)row - first;
+    c->span[t] = span;
+    for (int32_t u = first; u <= last + !c->parts; u++) {
+        bool below = u >= 0 && u < (int64_t)c->p->lines, above = u + 1 >= 0 && u + 1 < (int64_t)c->p->lines;
+        if (c->parts == 0) {
+            float *to = (float *)c->window + (size_t)(span.base + u) * c->columns;
+            if (below)
+                memcpy(to, set + (size_t)u * c->in_line, c->columns * sizeof(float));
             else
-                memset(row, 0, columns * sizeof(float));
+                memset(to, 0, c->columns * sizeof(float));
+            continue;
         }
-}
-
-static void fill_int(const gb_gather_ops *ops, int32_t *window, const int16_t *in, size_t width, unsigned parts,
-                     const gb_gather_span *span, const gb_gather_scale *s, const gb_gather_plan *p) {
-    static const int16_t zeros[INT_COLUMNS] __attribute__((aligned(GB_ALIGN)));
-    size_t line = parts * width;
-    for (size_t t = 0; t < p->sets; t++)
-        for (int32_t u = span_first(&span[t], s); u <= span_last(&span[t], s); u++) {
-            bool below = u >= 0 && u < (int64_t)p->lines, above = u + 1 >= 0 && u + 1 < (int64_t)p->lines;
-            size_t at = t * p->lines;
-            ops->pair(window + (size_t)(span[t].base + u) * parts * INT_COLUMNS,
-                      below ? in + (at + (size_t)u) * line : zeros, above ? in + (at + (size_t)(u + 1)) * line : zeros,
-                      below ? width : 0, above ? width : 0, parts);
+        int32_t *to = (int32_t *)c->window + (size_t)(span.base + u) * c->parts * c->columns;
+        for (unsigned part = 0; part < c->parts; part++) {
+            const char *x = set + part * c->width * c->in_word;
+            c->ops->pair(
+                to + part * c->columns, below ? (const int16_t *)(x + (size_t)u * c->in_line) : (const int16_t *)zeros,
+                above ? (const int16_t *)(x + (size_t)(u + 1) * c->in_line) : (const int16_t *)zeros, c->columns);
         }
+    }
+    return (size_t)(last - first) + 2;
 }
 
 /* Moves what exceeds `bits` bits of each part's sums up to the next part: sums in [0, 2^bits) below the top one, whose
@@ -130,106 +153,110 @@ static size_t sets_between_carries(const gb_gather_scale *s, unsigned parts, uns
     return (size_t)(room / ((uint64_t)s->whole << (bits - 1)));
 }
 
-typedef struct walk_at {
-    size_t i, k, ni, nk; /* outputs */
-} walk_at;
-
-static void tile_int(const gb_gather_ops *ops, uint64_t *out, size_t width, unsigned parts, unsigned bits,
-                     const walk_at *at, const gb_gather_span *span, const int32_t *window, gb_gather_taps *taps,
-                     int32_t *acc, const gb_gather_scale *s, const gb_gather_plan *p) {
-    size_t most = sets_between_carries(s, parts, bits), since = 0;
-    for (size_t t = 0; t < p->sets;) {
-        size_t group = gb_min_size(gb_min_size(GB_GATHER_GROUP, most), p->sets - t);
-        for (size_t g = 0; g < group; g++)
-            ops->taps_int(taps->row + g * GB_GATHER_TILE, taps->pair + g * GB_GATHER_TILE, s, &p->affine[t + g],
-                          &span[t + g], at->i, at->k);
-        if (since + group > most) {
-            for (size_t v = 0; v < GB_GATHER_TILE; v++)
-                if (v / GB_GATHER_SIDE < at->nk && v % GB_GATHER_SIDE < at->ni)
-                    carry_int(acc + v * parts * INT_COLUMNS, INT_COLUMNS, parts, bits);
+static void tile_int(const walk_call *c, char *out, const gb_gather_tile *tile) {
+    size_t most = sets_between_carries(&c->s, c->parts, c->bits), since = 0, row = c->parts * c->columns;
+    int32_t *acc = c->acc;
+    for (size_t t = 0; t < c->p->sets;) {
+        size_t group = gb_min_size(gb_min_size(GB_GATHER_GROUP, most), c->p->sets - t);
+        c->ops->taps_int(c->taps, &c->s, c->p->affine + t, c->span + t, group, tile);
+        if (group > most - since) {
+            for (size_t v = 0; v < tile->nk * GB_GATHER_I; v++)
+                if (v % GB_GATHER_I < tile->ni) carry_int(acc + v * row, c->columns, c->parts, c->bits);
             since = 0;
         }
-        ops->sum_int(acc, window, taps, at->ni, at->nk, group, 2 * parts, t == 0);
+        c->ops->sum_int(acc, c->window, c->taps, tile, group, (unsigned)(row / 16), t == 0);
         since += group;
         t += group;
     }
-    for (size_t k = 0; k < at->nk; k++)
-        for (size_t i = 0; i < at->ni; i++)
-            ops->finish(out + (k * p->ni + i) * width, acc + (k * GB_GATHER_SIDE + i) * parts * INT_COLUMNS, parts,
-                        bits);
+    for (size_t k = 0; k < tile->nk; k++)
+        for (size_t i = 0; i < tile->ni; i++)
+            c->ops->finish((uint64_t *)(out + (k * c->p->ni + i) * c->out_row), acc + (k * GB_GATHER_I + i) * row,
+                           c->columns, c->parts, c->bits, c->stream);
 }
 
-static void tile_f32(const gb_gather_ops *ops, float *out, size_t width, size_t columns, const walk_at *at,
-                     const gb_gather_span *span, const float *window, gb_gather_taps *taps, float *acc,
-                     const gb_gather_scale *s, const gb_gather_plan *p) {
-    for (size_t t = 0; t < p->sets; t += GB_GATHER_GROUP) {
-        size_t group = gb_min_size(GB_GATHER_GROUP, p->sets - t);
-        for (size_t g = 0; g < group; g++)
-            ops->taps_f32(taps->row + g * GB_GATHER_TILE, taps->w + g * GB_GATHER_TILE, s, &p->affine[t + g],
-                          &span[t + g], at->i, at->k);
-        ops->sum_f32(acc, window, taps, at->ni, at->nk, group, (unsigned)(columns / 16), t == 0);
+static void tile_f32(const walk_call *c, char *out, const gb_gather_tile *tile) {
+    float *acc = c->acc;
+    for (size_t t = 0; t < c->p->sets; t += GB_GATHER_GROUP) {
+        size_t group = gb_min_size(GB_GATHER_GROUP, c->p->sets - t);
+        c->ops->taps_f32(c->taps, &c->s, c->p->affine + t, c->span + t, group, tile);
+        c->ops->sum_f32(acc, c->window, c->taps, tile, group, (unsigned)(c->columns / 16), t == 0);
     }
-    for (size_t k = 0; k < at->nk; k++)
-        for (size_t i = 0; i < at->ni; i++)
-            memcpy(out + (k * p->ni + i) * width, acc + (k * GB_GATHER_SIDE + i) * columns, columns * sizeof(float));
+    for (size_t k = 0; k < tile->nk; k++)
+        for (size_t i = 0; i < tile->ni; i++)
+            c->ops->finish_f32((float *)(out + (k * c->p->ni + i) * c->out_row),
+                               acc + (k * GB_GATHER_I + i) * c->columns, c->columns, c->stream);
 }
 
-/* Outputs of the tile at (i, k) of a window that ends at (i1, k1). */
-static walk_at tile_at(size_t i, size_t i1, size_t k, size_t k1) {
-    return (walk_at){i, k, gb_min_size(GB_GATHER_SIDE, i1 - i), gb_min_size(GB_GATHER_SIDE, k1 - k)};
+/* One window: its lines are laid out, then its tiles computed. */
+static void walk_window(const walk_call *c, const walk_block *b, size_t k0) {
+    size_t rows = 0, out_word = c->out_row / c->width;
+    for (size_t t = 0; t < c->p->sets; t++) rows += fill_set(c, t, rows, b);
+    for (size_t k = b->k; k < b->k1; k += GB_GATHER_K)
+        for (size_t i = b->i; i < b->i1; i += GB_GATHER_I) {
+            gb_gather_tile tile = {i, k, gb_min_size(GB_GATHER_I, b->i1 - i), gb_min_size(GB_GATHER_K, b->k1 - k)};
+            char *out = c->out + ((k - k0) * c->p->ni + i) * c->out_row + c->at * out_word;
+            if (c->parts)
+                tile_int(c, out, &tile);
+            else
+                tile_f32(c, out, &tile);
+        }
+}
+
+static void walk_columns(walk_call *c, size_t k0, size_t k1, size_t columns, void *scratch) {
+    char *base = scratch;
+    c->stream = (k1 - k0) * c->p->ni * c->out_row > STREAM_BYTES;
+    c->span = scratch;
+    c->taps = (gb_gather_taps *)(base + c->cut.taps);
+    c->acc = base + c->cut.acc;
+    c->window = base + c->cut.window;
+    for (c->at = 0; c->at < c->width; c->at += columns) {
+        c->columns = gb_min_size(columns, c->width - c->at);
+        /* k fastest: windows that follow each other then share most of their input */
+        for (size_t i = 0; i < c->p->ni; i += c->cut.ni)
+            for (size_t k = k0; k < k1; k += c->cut.nk) {
+                walk_block b = {i, gb_min_size(i + c->cut.ni, c->p->ni), k, gb_min_size(k + c->cut.nk, k1)};
+                walk_window(c, &b, k0);
+            }
+    }
+    if (c->stream) c->ops->drain();
 }
 
 void gb_gather_walk_int(const gb_gather_ops *ops, uint64_t *out, const int16_t *in, size_t width, unsigned parts,
                         unsigned bits, size_t k0, size_t k1, const gb_gather_plan *p, void *scratch) {
-    walk w = walk_of(p, int_row(parts));
-    if (w.ni == 0) {
+    walk_call c = {.ops = ops,
+                   .p = p,
+                   .s = gb_gather_scale_of(p),
+                   .cut = walk_of(p, int_row(width, parts)),
+                   .in = (const char *)in,
+                   .out = (char *)out,
+                   .width = width,
+                   .in_word = sizeof *in,
+                   .in_line = parts * width * sizeof *in,
+                   .out_row = width * sizeof *out,
+                   .parts = parts,
+                   .bits = bits};
+    if (c.cut.ni == 0)
         gb_gather_ref.digits(out, in, width, parts, bits, k0, k1, p, scratch);
-        return;
-    }
-    gb_gather_scale s = gb_gather_scale_of(p);
-    gb_gather_span *span = scratch;
-    gb_gather_taps *taps = (gb_gather_taps *)((char *)scratch + w.taps);
-    int32_t *acc = (int32_t *)((char *)scratch + w.acc), *window = (int32_t *)((char *)scratch + w.window);
-    for (size_t c = 0; c < width; c += INT_COLUMNS)
-        for (size_t ib = 0; ib < p->ni; ib += w.ni)
-            for (size_t kb = k0; kb < k1; kb += w.nk) {
-                size_t i1 = gb_min_size(ib + w.ni, p->ni), k2 = gb_min_size(kb + w.nk, k1);
-                spans_of(span, p, &s, ib, i1 - ib, kb, k2 - kb);
-                fill_int(ops, window, in + c, width, parts, span, &s, p);
-                for (size_t k = kb; k < k2; k += GB_GATHER_SIDE)
-                    for (size_t i = ib; i < i1; i += GB_GATHER_SIDE) {
-                        walk_at at = tile_at(i, i1, k, k2);
-                        tile_int(ops, out + ((k - k0) * p->ni + i) * width + c, width, parts, bits, &at, span, window,
-                                 taps, acc, &s, p);
-                    }
-            }
+    else
+        walk_columns(&c, k0, k1, INT_COLUMNS, scratch);
 }
 
 void gb_gather_walk_f32(const gb_gather_ops *ops, float *out, const float *in, size_t width, size_t k0, size_t k1,
                         const gb_gather_plan *p, void *scratch) {
-    walk w = walk_of(p, f32_row(width));
-    if (w.ni == 0) {
+    walk_call c = {.ops = ops,
+                   .p = p,
+                   .s = gb_gather_scale_of(p),
+                   .cut = walk_of(p, f32_row(width)),
+                   .in = (const char *)in,
+                   .out = (char *)out,
+                   .width = width,
+                   .in_word = sizeof *in,
+                   .in_line = width * sizeof *in,
+                   .out_row = width * sizeof *out};
+    if (c.cut.ni == 0)
         gb_gather_ref.f32(out, in, width, k0, k1, p, scratch);
-        return;
-    }
-    gb_gather_scale s = gb_gather_scale_of(p);
-    gb_gather_span *span = scratch;
-    gb_gather_taps *taps = (gb_gather_taps *)((char *)scratch + w.taps);
-    float *acc = (float *)((char *)scratch + w.acc), *window = (float *)((char *)scratch + w.window);
-    for (size_t c = 0; c < width; c += F32_COLUMNS)
-        for (size_t ib = 0; ib < p->ni; ib += w.ni)
-            for (size_t kb = k0; kb < k1; kb += w.nk) {
-                size_t i1 = gb_min_size(ib + w.ni, p->ni), k2 = gb_min_size(kb + w.nk, k1);
-                size_t columns = gb_min_size(F32_COLUMNS, width - c);
-                spans_of(span, p, &s, ib, i1 - ib, kb, k2 - kb);
-                fill_f32(window, in + c, width, columns, span, &s, p);
-                for (size_t k = kb; k < k2; k += GB_GATHER_SIDE)
-                    for (size_t i = ib; i < i1; i += GB_GATHER_SIDE) {
-                        walk_at at = tile_at(i, i1, k, k2);
-                        tile_f32(ops, out + ((k - k0) * p->ni + i) * width + c, width, columns, &at, span, window, taps,
-                                 acc, &s, p);
-                    }
-            }
+    else
+        walk_columns(&c, k0, k1, F32_COLUMNS, scratch);
 }
 
 const gb_gather_kernels *gb_gather_get(uint32_t cpu_flags) {

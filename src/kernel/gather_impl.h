@@ -122,19 +122,20 @@ GB_GATHER_INLINE void gb_scatter_add_u64(void *restrict out, const void *restric
 
 /* ---- the blocked walk of the vector variants: gather_dispatch.c ----
  *
- * A block of at most GB_GATHER_SIDE x GB_GATHER_SIDE outputs (the tile) visits a group of sets per load and store of its
- * accumulators. The lines that a larger block (the window) touches are first laid out side by side, in vector order and
- * with zero lines where a tap falls outside, so the inner loop has neither bounds nor strides to care for. */
-#define GB_GATHER_SIDE 8
-#define GB_GATHER_TILE (GB_GATHER_SIDE * GB_GATHER_SIDE)
+ * A tile of at most GB_GATHER_I x GB_GATHER_K outputs visits a group of sets per load and store of its accumulators.
+ * The lines that a larger block (the window) touches are first laid out side by side, in vector order and with zero
+ * lines where a tap falls outside, so the inner loop has neither bounds nor strides to care for. */
+#define GB_GATHER_K 8
 #define GB_GATHER_GROUP 8
+#define GB_GATHER_I 8
+#define GB_GATHER_TILE (GB_GATHER_I * GB_GATHER_K)
 
-/* Taps of a tile: entry [g * GB_GATHER_TILE + k * GB_GATHER_SIDE + i]. */
+/* Taps of a tile: entry [g][k * GB_GATHER_I + i]. */
 typedef struct gb_gather_taps {
-    int32_t row[GB_GATHER_GROUP * GB_GATHER_TILE]; /* of the window */
+    int32_t row[GB_GATHER_GROUP][GB_GATHER_TILE]; /* of the window */
     union {
-        uint32_t pair[GB_GATHER_GROUP * GB_GATHER_TILE]; /* W - w below, w above */
-        float w[GB_GATHER_GROUP * GB_GATHER_TILE];       /* w / W */
+        uint32_t pair[GB_GATHER_GROUP][GB_GATHER_TILE]; /* W - w below, w above */
+        float w[GB_GATHER_GROUP][GB_GATHER_TILE];       /* w / W */
     };
 } gb_gather_taps;
 
@@ -144,23 +145,30 @@ typedef struct gb_gather_span {
     int32_t base;
 } gb_gather_span;
 
+/* Outputs of one tile: ni <= GB_GATHER_I from i on, nk <= GB_GATHER_K from k on. */
+typedef struct gb_gather_tile {
+    size_t i, k, ni, nk;
+} gb_gather_tile;
+
 typedef struct gb_gather_ops {
-    /* One set's taps for GB_GATHER_SIDE^2 outputs from (i, k) on; v is held within the span. */
-    void (*taps_int)(int32_t *row, uint32_t *pair, const gb_gather_scale *s, const gb_affine *a,
-                     const gb_gather_span *span, size_t i, size_t k);
-    void (*taps_f32)(int32_t *row, float *w, const gb_gather_scale *s, const gb_affine *a, const gb_gather_span *span,
-                     size_t i, size_t k);
-    /* 32 columns of every part of two neighbouring lines, as pairs in the variant's own order: parts * 128 bytes. */
-    void (*pair)(int32_t *out, const int16_t *below, const int16_t *above, size_t stride_below, size_t stride_above,
-                 unsigned parts);
-    /* acc (64 * vectors bytes an output) += the taps of `group` sets, for ni x nk outputs of the tile; first: acc is
-     * taken as zero. A window row is 64 * vectors bytes. f32: the line above is the next row. */
-    void (*sum_int)(int32_t *acc, const int32_t *window, const gb_gather_taps *taps, size_t ni, size_t nk, size_t group,
-                    unsigned vectors, bool first);
-    void (*sum_f32)(float *acc, const float *window, const gb_gather_taps *taps, size_t ni, size_t nk, size_t group,
-                    unsigned vectors, bool first);
-    /* 32 columns of one output: sum over parts of acc << (part * bits), masked, columns put back in order. */
-    void (*finish)(uint64_t *out, const int32_t *acc, unsigned parts, unsigned bits);
+    /* The taps of `group` sets for the whole tile, also where it exceeds ni x nk; v is held within the span. */
+    void (*taps_int)(gb_gather_taps *taps, const gb_gather_scale *s, const gb_affine *a, const gb_gather_span *span,
+                     size_t group, const gb_gather_tile *tile);
+    void (*taps_f32)(gb_gather_taps *taps, const gb_gather_scale *s, const gb_affine *a, const gb_gather_span *span,
+                     size_t group, const gb_gather_tile *tile);
+    /* `columns` (a multiple of 32) of one part of two neighbouring lines, as pairs in the variant's own order. */
+    void (*pair)(int32_t *out, const int16_t *below, const int16_t *above, size_t columns);
+    /* acc (64 * vectors bytes an output) += the taps of `group` sets; first: acc is taken as zero. A window row is
+     * 64 * vectors bytes. f32: the line above is the next row. */
+    void (*sum_int)(int32_t *acc, const int32_t *window, const gb_gather_taps *taps, const gb_gather_tile *tile,
+                    size_t group, unsigned vectors, bool first);
+    void (*sum_f32)(float *acc, const float *window, const gb_gather_taps *taps, const gb_gather_tile *tile,
+                    size_t group, unsigned vectors, bool first);
+    /* One output: sum over parts of acc << (part * bits), masked, columns put back in order. f32: a copy. stream: past
+     * the caches, which `drain` then makes visible to other threads. */
+    void (*finish)(uint64_t *out, const int32_t *acc, size_t columns, unsigned parts, unsigned bits, bool stream);
+    void (*finish_f32)(float *out, const float *acc, size_t columns, bool stream);
+    void (*drain)(void);
 } gb_gather_ops;
 
 /* The table entries f32 and digits, less ops. */

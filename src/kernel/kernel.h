@@ -26,6 +26,7 @@ typedef struct gb_ntt {
     unsigned log_n;
     const uint64_t *w, *w52, *w64;
     const uint64_t *iw, *iw52, *iw64;
+    const double *wd, *iwd; /* w and iw centred, |.| < q/2; NULL unless the kernels chosen for q are `centred` */
     uint64_t n_inv, n_inv52, n_inv64;
 } gb_ntt;
 
@@ -38,6 +39,7 @@ typedef struct gb_affine {
 typedef struct gb_kernels {
     const char *name;  /* "ref", "avx2", "ifma": the highest set used in this table */
     unsigned max_bits; /* every modulus given to this table is below 2^max_bits */
+    bool centred;      /* the NTTs read wd and iwd */
 
     /* -- negacyclic NTT, in place. forward: natural order, reduced -> bit-reversed order, reduced. inverse: the
      *    opposite, scaled by n^-1. 2^3 <= n <= 2^17. -- */
@@ -89,7 +91,8 @@ typedef struct gb_kernels {
     size_t (*unpack)(uint64_t *x, const uint8_t *packed, size_t n, unsigned bits, uint64_t bound);
 
     /* -- sampling. uniform: takes 64-bit LE words from `stream`, masks each to m->bits bits, keeps those < q, in
-     *    order, until n are written or `words` are used; answers how many words were written. -- */
+     *    order, until n are written or `words` are used; answers how many words were written
+     *    (the rest of out[0..n) is unspecified). -- */
     size_t (*uniform)(uint64_t *out, size_t n, const uint64_t *stream, size_t words, const gb_modulus *m);
     /* centred binomial, k = 21 (variance 10.5, standard deviation 3.24 >= 3.19): sample i uses the 64-bit word i of
      * the stream: popcount of bits 0..20 minus popcount of bits 21..41. Constant time. */

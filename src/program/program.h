@@ -40,6 +40,9 @@ typedef struct gb_gather_spec {
 } gb_gather_spec;
 GB_CHECK gb_status gb_program_gather(gb_node *out, gb_ctx *ctx, gb_program *p, gb_node a, const gb_gather_spec *g);
 GB_CHECK gb_status gb_program_scatter(gb_node *out, gb_ctx *ctx, gb_program *p, gb_node a, const gb_gather_spec *g);
+/* Modulus switch to 2^bits (16..48): the identity on values. The planner inserts it where an op wants it; a program may
+ * say so itself. */
+GB_CHECK gb_status gb_program_switch(gb_node *out, gb_ctx *ctx, gb_program *p, gb_node a, unsigned bits);
 /* Declared bound on |value| of a node; the client measures it on the plain backend and rounds it up. Needed for inputs
  * and for every node whose bound is to be tighter than the worst case. */
 GB_CHECK gb_status gb_program_declare(gb_ctx *ctx, gb_program *p, gb_node node, double max_abs);
@@ -47,6 +50,13 @@ GB_CHECK gb_status gb_program_declare(gb_ctx *ctx, gb_program *p, gb_node node, 
 GB_CHECK gb_status gb_program_encode(gb_buffer *out, gb_ctx *ctx, const gb_program *p);
 GB_CHECK gb_status gb_program_decode(gb_program **out, gb_ctx *ctx, const uint8_t *data, size_t n);
 size_t gb_program_nodes(const gb_program *p);
+const char *gb_program_name(const gb_program *p);
+size_t gb_program_inputs(const gb_program *p); /* numbered in the order made, as are outputs */
+size_t gb_program_outputs(const gb_program *p);
+uint32_t gb_program_rows(const gb_program *p); /* of every input, so of every node */
+gb_node gb_program_input_node(const gb_program *p, size_t input); /* UINT32_MAX when there is none */
+gb_node gb_program_output_node(const gb_program *p, size_t output);
+const gb_axis *gb_program_axes(size_t *count, const gb_program *p, gb_node node); /* owned by p */
 
 /* ---- planning: plan.c (runs the dry backend) ---- */
 typedef enum gb_precision { GB_PRECISION_DEFAULT = 0, GB_PRECISION_HIGH = 1 } gb_precision;

@@ -2,7 +2,7 @@
  * are taken in strips that fit the second-level cache, copied to dense rows, so that long strides (a power of two, all
  * in one cache set) are met once and not at every level. */
 #include "kernel/arith.h"
-#include "ring/tables.h"
+#include "ring/ring.h"
 
 struct gb_convolver {
     const gb_kernels *kernels;

@@ -1,9 +1,7 @@
 /* The ring object: moduli, NTT tables and the kernels that fit the widest modulus. */
-#include "ring/ring.h"
-
 #include <math.h>
 
-#include "ring/tables.h"
+#include "ring/ring.h"
 
 struct gb_ring {
     unsigned log_n;

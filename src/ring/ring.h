@@ -38,6 +38,14 @@ double gb_ring_log2_q(const gb_ring *r, size_t limbs); /* of the product of the 
 void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count);
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count);
 
+/* ---- twiddle tables: tables.c (gb_ring_new makes those of a ring) ----
+ * Fills t for length 2^log_n, 1 <= log_n <= 17, modulo m. cyclic: the transform of Z_q[X]/(X^n - 1) that the columns
+ * kernels run, q = 1 mod n; otherwise that of X^n + 1, q = 1 mod 2n. The root is g^((q-1)/order) for the smallest g >=
+ * 2 that gives one of exact order, so that tables are the same everywhere. On error *t holds nothing. PARAMS, MEMORY.
+ */
+GB_CHECK gb_status gb_ntt_init(gb_ntt *t, gb_ctx *ctx, const gb_modulus *m, unsigned log_n, bool cyclic);
+void gb_ntt_release(gb_ntt *t);
+
 /* ---- modulus switch to a power of two: switch.c ---- */
 typedef struct gb_switch { /* constants for kernels->switch_pow2 */
     gb_modulus m[8];

@@ -1,7 +1,7 @@
-/* Twiddle tables. Six runs of n words in one allocation: w, w64, iw, iw64, and w52, iw52 for q < 2^50. */
-#include "ring/tables.h"
-
+/* Twiddle tables, runs of n words in one allocation: w, w64, iw, iw64; w52, iw52 for q < 2^50; wd and iwd where the
+ * kernels chosen for such a q read them. */
 #include "kernel/arith.h"
+#include "ring/ring.h"
 
 /* An element of exact order 2^log_order: its half-way power is -1. */
 static uint64_t find_root(const gb_modulus *m, unsigned log_order) {
@@ -56,17 +56,19 @@ gb_status gb_ntt_init(gb_ntt *t, gb_ctx *ctx, const gb_modulus *m, unsigned log_
         return gb_fail(ctx, GB_ERR_PARAMS, "NTT of length 2^%u modulo %llu: needs length 2..2^%d and q = 1 mod 2^%u",
                        log_n, (unsigned long long)m->q, GB_MAX_LOG_N, log_order);
     const size_t n = (size_t)1 << log_n, run = gb_max_size(n, 8); /* runs stay on cache lines */
-    const bool narrow = m->ratio52 != 0;
+    const bool narrow = m->ratio52 != 0, doubles = narrow && gb_kernels_get(gb_cpu_flags(), m->bits)->centred;
     uint64_t *w;
-    GB_TRY(gb_alloc_zero(&w, ctx, run * (narrow ? 6 : 4), sizeof *w));
-    uint64_t *w64 = w + run, *iw = w64 + run, *iw64 = iw + run, *w52 = NULL, *iw52 = NULL;
-    if (narrow) {
-        w52 = iw64 + run;
-        iw52 = w52 + run;
-    }
+    GB_TRY(gb_alloc_zero(&w, ctx, run * (doubles ? 8 : narrow ? 6 : 4), sizeof *w));
+    uint64_t *w64 = w + run, *iw = w64 + run, *iw64 = iw + run;
+    uint64_t *w52 = narrow ? iw64 + run : NULL, *iw52 = narrow ? w52 + run : NULL;
+    double *wd = doubles ? (double *)(iw52 + run) : NULL, *iwd = doubles ? wd + run : NULL;
     fill_powers(w, iw, find_root(m, log_order), m, log_n, cyclic);
     fill_shoup(w64, w52, w, n, m);
     fill_shoup(iw64, iw52, iw, n, m);
+    for (size_t i = 0; doubles && i < n; i++) {
+        wd[i] = gb_centred(w[i], m->q);
+        iwd[i] = gb_centred(iw[i], m->q);
+    }
     const uint64_t n_inv = gb_mod_inv(n, m), n_inv64 = gb_shoup64(n_inv, m->q);
     *t = (gb_ntt){.m = *m,
                   .log_n = log_n,
@@ -76,6 +78,8 @@ gb_status gb_ntt_init(gb_ntt *t, gb_ctx *ctx, const gb_modulus *m, unsigned log_
                   .iw = iw,
                   .iw52 = iw52,
                   .iw64 = iw64,
+                  .wd = wd,
+                  .iwd = iwd,
                   .n_inv = n_inv,
                   .n_inv52 = narrow ? n_inv64 >> 12 : 0,
                   .n_inv64 = n_inv64};

@@ -17,7 +17,7 @@ typedef struct place {
 
 static int setup(void **state) {
     static place p;
-    strncpy(p.dir, "/tmp/glovebox-file-XXXXXX", sizeof p.dir - 1);
+    strncpy(p.dir, P_tmpdir "/glovebox-file-XXXXXX", sizeof p.dir - 1);
     if (mkdtemp(p.dir) == NULL || gb_ctx_new(&p.ctx, NULL) != GB_OK) return -1;
     snprintf(p.path, sizeof p.path, "%s/f", p.dir);
     *state = &p;

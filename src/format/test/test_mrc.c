@@ -353,6 +353,7 @@ static void test_real_files(void **state) {
         {"formats/fei2_extended_header_HAADFscan.mrc", 16, 16, 1, GB_SAMPLE_U16, 910336, NAN, NAN},
         {"cryocat_metadata/tilt_stack.mrc", 232, 240, 4, GB_SAMPLE_F32, 1024, 18, 117},
     };
+    for (size_t i = 0; i < GB_COUNT(files); i++) test_data(files[i].path); /* or skip, before anything is allocated */
     gb_ctx *ctx = test_ctx();
     for (size_t i = 0; i < GB_COUNT(files); i++) {
         const real_file *f = &files[i];
@@ -385,8 +386,8 @@ static void test_real_files(void **state) {
 /* Mode 12 with a NaN in the corner of every projection. */
 static void test_real_nan(void **state) {
     (void)state;
-    gb_ctx *ctx = test_ctx();
     const char *path = test_data("savu_24737_mrc/projections.mrc");
+    gb_ctx *ctx = test_ctx();
     gb_image *im;
     float *section = malloc(160 * 135 * sizeof *section);
     assert_int_equal(gb_image_open(&im, ctx, path, GB_NAN_REFUSE), GB_OK);

@@ -26,7 +26,7 @@ static inline const char *test_data(const char *file) {
     const char *root = getenv("GLOVEBOX_SHARED");
     snprintf(path, sizeof path, "%s/data/tomography/%s", root ? root : "../shared", file);
     if (access(path, R_OK) != 0) {
-        print_message("skipped: no %s\n", path);
+        print_message("# skipped: no %s\n", path);
         skip();
     }
     return path;

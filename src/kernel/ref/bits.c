@@ -1,4 +1,4 @@
-/* Reference for residues modulo powers of two: modulus switch, rounding, digits, bit packing. */
+/* Reference for residues modulo powers of two: modulus switch and bit packing. */
 #include "kernel/arith.h"
 #include "kernel/tables.h"
 
@@ -17,26 +17,7 @@ static void switch_pow2(uint64_t *out, const uint64_t *const *in, const gb_modul
     }
 }
 
-static void round_pow2(uint64_t *out, const uint64_t *in, unsigned from, unsigned to, size_t n) {
-    const unsigned shift = from - to;
-    const uint64_t half = shift ? (uint64_t)1 << (shift - 1) : 0, mask = gb_mask64(to);
-    /* shift = 64 only for to = 0, where nothing is left. */
-    for (size_t i = 0; i < n; i++) out[i] = shift < 64 ? ((in[i] + half) >> shift) & mask : 0;
-}
-
-/* Adding 2^(bits-1) at every digit makes the balanced digits plain ones, 2^(bits-1) too large. */
-static void split16(int16_t *out, size_t plane, const uint64_t *in, unsigned parts, unsigned bits, size_t n) {
-    const int32_t half = (int32_t)1 << (bits - 1);
-    uint64_t bias = 0;
-    for (unsigned p = 0; p < parts; p++) bias += (uint64_t)half << (p * bits);
-    for (unsigned p = 0; p < parts; p++)
-        for (size_t i = 0; i < n; i++) {
-            uint64_t digit = ((in[i] + bias) >> (p * bits)) & gb_mask64(bits);
-            out[p * plane + i] = (int16_t)((int32_t)digit - half);
-        }
-}
-
-static void pack(uint8_t *packed, const uint64_t *x, size_t n, unsigned bits) {
+void gb_ref_pack(uint8_t *packed, const uint64_t *x, size_t n, unsigned bits) {
     gb_u128 hold = 0;
     unsigned held = 0; /* bits in hold, < 64 between words */
     for (size_t i = 0; i < n; i++) {
@@ -56,7 +37,7 @@ static void pack(uint8_t *packed, const uint64_t *x, size_t n, unsigned bits) {
     }
 }
 
-static size_t unpack(uint64_t *x, const uint8_t *packed, size_t n, unsigned bits, uint64_t bound) {
+size_t gb_ref_unpack(uint64_t *x, const uint8_t *packed, size_t n, unsigned bits, uint64_t bound) {
     const uint8_t *end = packed + gb_packed_bytes(n, bits);
     const uint64_t mask = gb_mask64(bits), limit = bound ? bound : UINT64_MAX;
     gb_u128 hold = 0;
@@ -81,8 +62,6 @@ static size_t unpack(uint64_t *x, const uint8_t *packed, size_t n, unsigned bits
 
 void gb_kernels_fill_ref_bits(gb_kernels *k) {
     k->switch_pow2 = switch_pow2;
-    k->round_pow2 = round_pow2;
-    k->split16 = split16;
-    k->pack = pack;
-    k->unpack = unpack;
+    k->pack = gb_ref_pack;
+    k->unpack = gb_ref_unpack;
 }

@@ -46,7 +46,7 @@ static void reduce_lazy(uint64_t *x, size_t n, uint64_t q) { /* [0, 4q) -> [0, q
     for (size_t i = 0; i < n; i++) x[i] = gb_fold(gb_fold(x[i], 2 * q), q);
 }
 
-static void ntt_forward(uint64_t *x, const gb_ntt *t) {
+void gb_ref_ntt_forward(uint64_t *x, const gb_ntt *t) {
     const uint64_t q = t->m.q;
     const size_t n = (size_t)1 << t->log_n;
     for (size_t groups = 1, half = n / 2; half > 1; groups *= 2, half /= 2)
@@ -59,7 +59,7 @@ static void ntt_forward(uint64_t *x, const gb_ntt *t) {
     reduce_lazy(x, n, q);
 }
 
-static void ntt_inverse(uint64_t *x, const gb_ntt *t) {
+void gb_ref_ntt_inverse(uint64_t *x, const gb_ntt *t) {
     const uint64_t q = t->m.q;
     const size_t n = (size_t)1 << t->log_n;
     const uint64_t *w = t->iw + n / 2, *wq = t->iw64 + n / 2;
@@ -106,8 +106,8 @@ static void columns_scale(uint64_t *x, size_t stride, size_t width, size_t rows,
 }
 
 void gb_kernels_fill_ref_ntt(gb_kernels *k) {
-    k->ntt_forward = ntt_forward;
-    k->ntt_inverse = ntt_inverse;
+    k->ntt_forward = gb_ref_ntt_forward;
+    k->ntt_inverse = gb_ref_ntt_inverse;
     k->columns_forward = columns_forward;
     k->columns_inverse = columns_inverse;
     k->columns_scale = columns_scale;

@@ -2,18 +2,6 @@
 #include "kernel/arith.h"
 #include "kernel/tables.h"
 
-static void add(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m) {
-    for (size_t i = 0; i < n; i++) out[i] = gb_fold(a[i] + b[i], m->q);
-}
-
-static void sub(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m) {
-    for (size_t i = 0; i < n; i++) out[i] = gb_fold(a[i] + m->q - b[i], m->q);
-}
-
-static void neg(uint64_t *out, const uint64_t *a, size_t n, const gb_modulus *m) {
-    for (size_t i = 0; i < n; i++) out[i] = gb_fold(m->q - a[i], m->q);
-}
-
 static void mul(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m) {
     const uint64_t mu = gb_barrett(m);
     for (size_t i = 0; i < n; i++) out[i] = gb_reduce_product((gb_u128)a[i] * b[i], mu, m);
@@ -45,9 +33,6 @@ static void mac_across(uint64_t *out, const uint64_t *lines, size_t stride, cons
 }
 
 void gb_kernels_fill_ref_pointwise(gb_kernels *k) {
-    k->add = add;
-    k->sub = sub;
-    k->neg = neg;
     k->mul = mul;
     k->mul_add = mul_add;
     k->mul_scalar = mul_scalar;

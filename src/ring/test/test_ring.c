@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "kernel/arith.h"
-#include "ring/tables.h"
+#include "ring/ring.h"
 
 static gb_ctx *ctx;
 

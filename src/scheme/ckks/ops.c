@@ -157,7 +157,7 @@ static gb_status level_primes(unsigned *count, gb_eval *e, const gb_ct *c) {
 }
 
 gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
-    unsigned primes;
+    unsigned primes = 0;
     GB_TRY(product(out, e, a, b));
     GB_TRY(level_primes(&primes, e, out));
     double divisor = gb_params_divisor(out->params, gb_params_level(out->params, out->limbs));
@@ -167,7 +167,7 @@ gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_c
 }
 
 gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e) {
-    unsigned primes;
+    unsigned primes = 0;
     GB_TRY(level_primes(&primes, e, c));
     double divisor = gb_params_divisor(c->params, gb_params_level(c->params, c->limbs));
     GB_TRY(gb_ct_divide(c, e, primes));

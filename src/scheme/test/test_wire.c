@@ -265,7 +265,7 @@ static void test_tile_residues(void **state) {
 
 static void test_folder(void **state) {
     gb_ctx *ctx = test_context(1);
-    char dir[] = "/tmp/glovebox-tiles-XXXXXX", path[64];
+    char dir[] = P_tmpdir "/glovebox-tiles-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
     gb_tile_sink sink = gb_tile_folder_sink(dir);
     gb_tile_source source = gb_tile_folder_source(dir);
