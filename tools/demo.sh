@@ -23,6 +23,12 @@ cleanup() {
     trap - EXIT INT TERM HUP
     if [ -n "$server" ]; then
         kill "$server" 2>/dev/null || :
+        waited=0
+        while kill -0 "$server" 2>/dev/null && [ "$waited" -lt 150 ]; do
+            waited=$((waited + 1))
+            sleep 0.1
+        done
+        kill -9 "$server" 2>/dev/null || :
         wait "$server" 2>/dev/null || :
     fi
     rm -rf "$temporary"

@@ -17,6 +17,7 @@ static void fill_ref(gb_kernels *k) {
     gb_kernels_fill_ref_bits(k);
     gb_kernels_fill_ref_sample(k);
     gb_kernels_fill_ref_plain(k);
+    gb_kernels_fill_ref_chacha(k);
 }
 
 /* Overwrites by rising instruction set; `which` says how far to go. */
@@ -27,6 +28,7 @@ static void fill(gb_kernels *k, int which) {
     k->name = "avx2";
     needs[which] = GB_CPU_AVX2;
     gb_kernels_fill_avx2_plain(k);
+    gb_kernels_fill_avx2_chacha(k);
     gb_kernels_fill_avx2_wide(k);
     if (which < AVX2_NARROW) return;
     k->max_bits = 50;
@@ -38,6 +40,7 @@ static void fill(gb_kernels *k, int which) {
     k->centred = false;
     needs[which] = GB_CPU_AVX2 | GB_CPU_AVX512 | GB_CPU_IFMA | GB_CPU_VBMI2;
     gb_kernels_fill_avx512_plain(k);
+    gb_kernels_fill_avx512_chacha(k);
     gb_kernels_fill_avx512_bits(k);
     gb_kernels_fill_ifma_pointwise(k);
     gb_kernels_fill_ifma_ntt(k);

@@ -94,6 +94,10 @@ typedef struct gb_kernels {
      *    order, until n are written or `words` are used; answers how many words were written
      *    (the rest of out[0..n) is unspecified). -- */
     size_t (*uniform)(uint64_t *out, size_t n, const uint64_t *stream, size_t words, const gb_modulus *m);
+    /* 16 blocks of ChaCha20 keystream, public streams only: bytes 64 b.. of out (no alignment) are the block of
+     * counter[b] under key and the 96-bit nonce stream (64 bit, LE) || lane[b], as gb_stream makes it. */
+    void (*chacha16)(uint8_t *out, const uint8_t key[32], uint64_t stream, const uint32_t *lane,
+                     const uint32_t *counter);
     /* centred binomial, k = 21 (variance 10.5, standard deviation 3.24 >= 3.19): sample i uses the 64-bit word i of
      * the stream: popcount of bits 0..20 minus popcount of bits 21..41. Constant time. */
     void (*binomial)(int8_t *out, size_t n, const uint64_t *stream);

@@ -10,8 +10,11 @@ void gb_kernels_fill_ref_pointwise(gb_kernels *k);
 void gb_kernels_fill_ref_bits(gb_kernels *k);
 void gb_kernels_fill_ref_sample(gb_kernels *k);
 void gb_kernels_fill_ref_plain(gb_kernels *k);
+void gb_kernels_fill_ref_chacha(gb_kernels *k);
 #if defined(__x86_64__)
-void gb_kernels_fill_avx2_plain(gb_kernels *k);     /* any modulus */
+void gb_kernels_fill_avx2_plain(gb_kernels *k); /* any modulus */
+void gb_kernels_fill_avx2_chacha(gb_kernels *k);
+void gb_kernels_fill_avx512_chacha(gb_kernels *k);
 void gb_kernels_fill_avx2_wide(gb_kernels *k);      /* any modulus */
 void gb_kernels_fill_avx2_ntt(gb_kernels *k);       /* q < 2^50 */
 void gb_kernels_fill_avx2_pointwise(gb_kernels *k); /* q < 2^50 */

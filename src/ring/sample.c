@@ -2,25 +2,37 @@
 #include "kernel/arith.h"
 #include "ring/ring.h"
 
-/* Words drawn at a time. For q close to 2^(bits-1) half of the words are kept, so a block needs 128 of them on
- * average there; for the usual q just below 2^bits one draw is nearly always enough. */
-#define DRAW_WORDS 72
-
-static void sample_block(uint64_t *out, const gb_kernels *k, const gb_modulus *m, const gb_seed *seed, uint64_t stream,
-                         uint32_t lane) {
-    uint64_t words[DRAW_WORDS];
-    size_t made = 0;
-    for (uint32_t block = 0; made < GB_SEED_BLOCK; block += sizeof words / 64) {
-        gb_stream(words, sizeof words, seed, stream, lane, block);
-        made += k->uniform(out + made, GB_SEED_BLOCK - made, words, DRAW_WORDS, m);
+/* Blocks are made in pairs: 16 ChaCha20 blocks are 64 words for each of two lanes. The usual q lies just below 2^bits,
+ * where one round is nearly always enough; close to 2^(bits-1) half of the words are kept and two or three are. */
+static void sample_pair(uint64_t *const out[2], const gb_kernels *k, const gb_modulus *m, const gb_seed *seed,
+                        uint64_t stream, const uint32_t lane[2]) {
+    uint64_t words[2 * GB_SEED_BLOCK];
+    uint32_t lanes[16], counter[16];
+    size_t made[2] = {0, 0};
+    for (uint32_t i = 0; i < 16; i++) {
+        lanes[i] = lane[i / 8];
+        counter[i] = i % 8;
+    }
+    while (made[0] < GB_SEED_BLOCK || made[1] < GB_SEED_BLOCK) {
+        k->chacha16((uint8_t *)words, seed->b, stream, lanes, counter);
+        for (unsigned i = 0; i < 2; i++)
+            made[i] +=
+                k->uniform(out[i] + made[i], GB_SEED_BLOCK - made[i], words + i * GB_SEED_BLOCK, GB_SEED_BLOCK, m);
+        for (uint32_t i = 0; i < 16; i++) counter[i] += 8;
     }
 }
 
 void gb_sample_uniform(uint64_t *out, size_t n, const gb_modulus *m, const gb_seed *seed, uint64_t stream,
                        uint32_t limb, uint32_t first_block) {
     const gb_kernels *k = gb_kernels_get(gb_cpu_flags(), m->bits);
-    for (size_t b = 0; b < n / GB_SEED_BLOCK; b++)
-        sample_block(out + b * GB_SEED_BLOCK, k, m, seed, stream, limb << 24 | (first_block + (uint32_t)b));
+    const size_t blocks = n / GB_SEED_BLOCK;
+    const uint32_t first = limb << 24 | first_block;
+    uint64_t spare[GB_SEED_BLOCK]; /* the second of the last pair when the number is odd */
+    for (size_t b = 0; b < blocks; b += 2) {
+        uint64_t *const to[2] = {out + b * GB_SEED_BLOCK, b + 1 < blocks ? out + (b + 1) * GB_SEED_BLOCK : spare};
+        const uint32_t lane[2] = {first + (uint32_t)b, first + (uint32_t)b + 1};
+        sample_pair(to, k, m, seed, stream, lane);
+    }
 }
 
 #define SECRET_WORDS 512 /* 4 KiB of the stream at a time, on the stack and wiped */

@@ -191,6 +191,20 @@ static void run_uniform(const gb_kernels *k, args *x) {
     if (x->result < x->n) memset(x->a[0] + x->result, 0, (x->n - x->result) * sizeof(uint64_t));
 }
 
+static bool setup_chacha(state *s, args *x) {
+    if (s->bench ? s->trial > 0 : s->trial >= 20) return false;
+    x->n = 1024;
+    x->offset = s->trial % 8;
+    check_fill(s, x, 1, 5, UINT64_MAX); /* key and stream */
+    check_fill(s, x, 2, 16, UINT64_MAX);
+    x->words[0] = 129;
+    return true;
+}
+static void run_chacha(const gb_kernels *k, args *x) {
+    const uint32_t *lane = (const uint32_t *)x->a[2];
+    k->chacha16((uint8_t *)x->a[0] + x->offset, (const uint8_t *)x->a[1], x->a[1][4], lane, lane + 16);
+}
+
 static bool setup_binomial(state *s, args *x) {
     if (s->bench ? s->trial > 0 : s->trial >= 60) return false;
     x->n = s->bench ? 4096 : check_below(s, 300);
@@ -233,6 +247,7 @@ const op check_ops[] = {
     {"pack", setup_pack, run_pack, items_n},
     {"unpack", setup_unpack, run_unpack, items_n},
     {"uniform", setup_uniform, run_uniform, items_n},
+    {"chacha16", setup_chacha, run_chacha, items_n},
     {"binomial", setup_binomial, run_binomial, items_n},
     {"lift8", setup_lift, run_lift8, items_n},
     {"lift64", setup_lift, run_lift64, items_n},

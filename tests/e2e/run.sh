@@ -34,7 +34,7 @@ export HERE NEEDLE TILTS MAKE PATH GLOVEBOX_KEYS GLOVEBOX_PASSPHRASE LC_ALL
 cleanup() {
     trap - EXIT INT TERM HUP
     if [ -n "$server" ]; then
-        kill "$server" 2>/dev/null || :
+        kill -9 "$server" 2>/dev/null || :
         wait "$server" 2>/dev/null || :
     fi
     rm -rf "$top"
