@@ -3,9 +3,11 @@
  * tiles in memory, and the error of what comes back.
  *
  * The data: 200 balls in a slab, projected exactly, with the shot noise of 10,000 electrons at the brightest pixel. Two
- * runs of rows are packed in each ciphertext (point symmetry), so the job computes half of the volume at twice the rows.
+ * runs of rows are packed in each ciphertext (point symmetry), so the job computes half of the volume at twice the
+ * rows.
  *
- * Group `tomography_large`: 1024 x 1024 x 61 into 1024 x 1024 x 256 in a process of its own, whose peak memory counts. */
+ * Group `tomography_large`: 1024 x 1024 x 61 into 1024 x 1024 x 256 in a process of its own, whose peak memory counts.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -291,10 +293,25 @@ static gb_status bench_precision(gb_bench *b, job *j, gb_precision precision) {
     GB_TRY(tiles_init(&j->in, j->ctx, gb_plan_input(j->plan, 0), j->params));
     GB_TRY(tiles_init(&j->out, j->ctx, gb_plan_output(j->plan, 0), j->params));
     GB_TRY(encrypt(j, &sink));
-    gb_bench_case cases[] = {{.name = "tomography plain", .parameters = "float32", .isa = "", .peer = "", .unit = "s",
-                              .per_second = 1, .threads = 1, .cpu_time = true, .run = run_plain, .user = j},
-                             {.name = "tomography encrypted", .parameters = p, .isa = "", .peer = "tomography plain",
-                              .unit = "s", .per_second = 1, .threads = 1, .cpu_time = true, .run = run_encrypted,
+    gb_bench_case cases[] = {{.name = "tomography plain",
+                              .parameters = "float32",
+                              .isa = "",
+                              .peer = "",
+                              .unit = "s",
+                              .per_second = 1,
+                              .threads = 1,
+                              .cpu_time = true,
+                              .run = run_plain,
+                              .user = j},
+                             {.name = "tomography encrypted",
+                              .parameters = p,
+                              .isa = "",
+                              .peer = "tomography plain",
+                              .unit = "s",
+                              .per_second = 1,
+                              .threads = 1,
+                              .cpu_time = true,
+                              .run = run_encrypted,
                               .user = j}};
     gb_bench_run(b, cases, GB_COUNT(cases));
     GB_TRY(j->status);

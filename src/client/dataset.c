@@ -94,7 +94,8 @@ static gb_status put_stack(gb_dataset_info *out, gb_client *c, stack *s, const g
     gb_bundle_info info;
     GB_TRY(bound_of(&bound, s, c->ctx));
     GB_TRY(describe(&info, c, s, bound));
-    gb_note note = {.kind = GB_NOTE_STACK, .nx = s->info->nx, .ny = s->info->ny, .nz = s->info->nz, .copies = 1};
+    gb_note note = {
+        .kind = GB_NOTE_STACK, .sample = s->info->sample, .nx = s->info->nx, .ny = s->info->ny, .nz = s->info->nz, .copies = 1};
     for (unsigned i = 0; i < 3; i++) note.pixel[i] = (float)s->info->pixel[i];
     gb_copy_text(note.name, sizeof note.name, o->name ? o->name : base_name(o->input));
     const gb_line_source lines = {.user = s, .read = read_lines};
@@ -185,6 +186,18 @@ static gb_status write_volume(void *user, gb_ctx *ctx, const double *lines, size
     return gb_tomo_unpack(t->array, ctx, &t->config, lines, first, count);
 }
 
+/* Integers are written as the integers they were: the noise is far below one half. Unsigned bytes need the next larger. */
+static gb_sample sample_of(const gb_note *n) {
+    if (n->kind != GB_NOTE_STACK) return GB_SAMPLE_F32;
+    switch (n->sample) {
+    case GB_SAMPLE_I8: return GB_SAMPLE_I8;
+    case GB_SAMPLE_I16: return GB_SAMPLE_I16;
+    case GB_SAMPLE_U8:
+    case GB_SAMPLE_U16: return GB_SAMPLE_U16;
+    default: return GB_SAMPLE_F32;
+    }
+}
+
 /* What the note says must fit what the manifest says, or the unpacking would run past its arrays. */
 static bool consistent(const target *t) {
     const gb_note *n = &t->note;
@@ -214,7 +227,7 @@ static gb_status begin(target *t, gb_ctx *ctx, const char *output) {
     const gb_mrc_spec spec = {.nx = n->nx,
                               .ny = volume ? n->nz : n->ny,
                               .nz = volume ? n->ny : n->nz,
-                              .sample = GB_SAMPLE_F32,
+                              .sample = sample_of(n),
                               .pixel = {(double)n->pixel[0], (double)n->pixel[1], (double)n->pixel[2]},
                               .volume = volume,
                               .labels = {"Glovebox " GB_VERSION ": decrypted"}};

@@ -43,7 +43,7 @@ static float read_f32(gb_reader *r) {
 gb_status gb_note_seal(char label[GB_NOTE_LABEL_MAX + 1], gb_client *c, const gb_note *note) {
     gb_buffer plain = GB_BUFFER_INIT;
     gb_write_u8(&plain, GB_NOTE_VERSION);
-    gb_write_u8(&plain, (uint8_t)note->kind);
+    gb_write_u8(&plain, (uint8_t)(note->kind | note->sample << 4)); /* both below 16 */
     gb_write_u32(&plain, note->nx);
     gb_write_u32(&plain, note->ny);
     gb_write_u32(&plain, note->nz);
@@ -80,7 +80,8 @@ gb_status gb_note_open(gb_note *out, gb_client *c, const char *label) {
     if (bad) return GB_ERR_KEY;
     gb_reader r = gb_reader_init(plain, (size_t)got);
     const unsigned version = gb_read_u8(&r), kind = gb_read_u8(&r);
-    out->kind = kind == GB_NOTE_VOLUME ? GB_NOTE_VOLUME : GB_NOTE_STACK;
+    out->sample = kind >> 4;
+    out->kind = (kind & 15) == GB_NOTE_VOLUME ? GB_NOTE_VOLUME : GB_NOTE_STACK;
     out->nx = gb_read_u32(&r);
     out->ny = gb_read_u32(&r);
     out->nz = gb_read_u32(&r);

@@ -292,6 +292,7 @@ static gb_status strip_server(gb_strip *s, const gb_program *p, const gb_plan *p
     const gb_line_source in = {.user = s, .read = read_lines};
     const gb_line_sink out = {.user = s, .write = write_lines};
     gb_note note = {.kind = GB_NOTE_STACK,
+                    .sample = GB_SAMPLE_F32,
                     .nx = s->config.nx,
                     .ny = s->config.ny,
                     .nz = (uint32_t)s->config.tilt_count,

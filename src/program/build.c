@@ -55,8 +55,7 @@ const gb_axis *gb_program_axes(size_t *count, const gb_program *p, gb_node node)
 }
 
 static gb_status argument(gb_ctx *ctx, const gb_program *p, const char *op, gb_node a) {
-    if (a >= p->count)
-        return gb_fail(ctx, GB_ERR_ARGUMENT, "%s: node %u of a program of %zu nodes", op, a, p->count);
+    if (a >= p->count) return gb_fail(ctx, GB_ERR_ARGUMENT, "%s: node %u of a program of %zu nodes", op, a, p->count);
     if (p->node[a].op == GB_OP_OUTPUT)
         return gb_fail(ctx, GB_ERR_ARGUMENT, "%s: node %u is an output; take the node it puts out", op, a);
     return GB_OK;
@@ -166,8 +165,7 @@ gb_status gb_program_scale(gb_node *out, gb_ctx *ctx, gb_program *p, gb_node a, 
 
 gb_status gb_program_switch(gb_node *out, gb_ctx *ctx, gb_program *p, gb_node a, unsigned bits) {
     GB_TRY(argument(ctx, p, "switch", a));
-    if (bits < 16 || bits > 48)
-        return gb_fail(ctx, GB_ERR_ARGUMENT, "switch: modulus 2^%u, must be 2^16..2^48", bits);
+    if (bits < 16 || bits > 48) return gb_fail(ctx, GB_ERR_ARGUMENT, "switch: modulus 2^%u, must be 2^16..2^48", bits);
     gb_op_node n = like(p, GB_OP_SWITCH, a);
     n.bits = bits;
     return append(out, ctx, p, &n);
@@ -232,8 +230,14 @@ static gb_status affine_node(gb_node *out, gb_ctx *ctx, gb_program *p, gb_op op,
     }
     size_t lines;
     GB_TRY(gb_check_axes(&lines, ctx, axes, 2));
-    gb_op_node n = {.op = op, .arg = {a, a}, .factor = g->factor, .sets = g->sets, .line_count = g->lines,
-                    .ni = g->ni, .nk = g->nk, .nearest = g->nearest};
+    gb_op_node n = {.op = op,
+                    .arg = {a, a},
+                    .factor = g->factor,
+                    .sets = g->sets,
+                    .line_count = g->lines,
+                    .ni = g->ni,
+                    .nk = g->nk,
+                    .nearest = g->nearest};
     set_axes(&n, axes, 2, lines);
     GB_TRY(copy(&n.affine, ctx, g->affine, g->sets, sizeof *g->affine));
     return append(out, ctx, p, &n);

@@ -145,12 +145,11 @@ static void dry_map(gb_step *s, const gb_step *a, unsigned weight_bits) {
         squares = fmax(squares, row2);
         terms = fmax(terms, (double)(m->start[r + 1] - m->start[r]));
     }
-    dry_rows(s, a, gb_map_unit(m, weight_bits), sum, squares, squares, terms,
-             a->correlated_lines || a->correlated_all);
+    dry_rows(s, a, gb_map_unit(m, weight_bits), sum, squares, squares, terms, a->correlated_lines || a->correlated_all);
 }
 
-/* Two taps (1 - w, w) of a set: squares at most 1 and 2/3 expected. Noise correlated along the last axis only may add up
- * to sum^2 = 1 within a set, and sets stay independent. */
+/* Two taps (1 - w, w) of a set: squares at most 1 and 2/3 expected. Noise correlated along the last axis only may add
+ * up to sum^2 = 1 within a set, and sets stay independent. */
 static void dry_gather(gb_step *s, const gb_step *a, unsigned weight_bits) {
     double sets = (double)s->def->sets, unit = (double)(1u << weight_bits);
     double each = s->def->nearest ? 1 : 2.0 / 3;
@@ -190,15 +189,33 @@ gb_status gb_dry_run(gb_ctx *ctx, gb_graph *g, const gb_params *params, unsigned
         gb_step *s = &g->step[i];
         const gb_step *a = &g->step[s->arg[0]];
         switch (s->op) {
-        case GB_OP_INPUT: dry_input(s, params, choice); break;
-        case GB_OP_ADD: GB_TRY(dry_add(ctx, s, a, &g->step[s->arg[1]])); break;
-        case GB_OP_SCALE: dry_scale(s, a); break;
-        case GB_OP_CONVOLVE: dry_convolve(s, a, choice); break;
-        case GB_OP_SWITCH: dry_switch(s, a, params); break;
-        case GB_OP_MAP: dry_map(s, a, weight_bits); break;
-        case GB_OP_GATHER: dry_gather(s, a, weight_bits); break;
-        case GB_OP_SCATTER: dry_scatter(s, a, weight_bits); break;
-        default: unary(s, a); break;
+        case GB_OP_INPUT:
+            dry_input(s, params, choice);
+            break;
+        case GB_OP_ADD:
+            GB_TRY(dry_add(ctx, s, a, &g->step[s->arg[1]]));
+            break;
+        case GB_OP_SCALE:
+            dry_scale(s, a);
+            break;
+        case GB_OP_CONVOLVE:
+            dry_convolve(s, a, choice);
+            break;
+        case GB_OP_SWITCH:
+            dry_switch(s, a, params);
+            break;
+        case GB_OP_MAP:
+            dry_map(s, a, weight_bits);
+            break;
+        case GB_OP_GATHER:
+            dry_gather(s, a, weight_bits);
+            break;
+        case GB_OP_SCATTER:
+            dry_scatter(s, a, weight_bits);
+            break;
+        default:
+            unary(s, a);
+            break;
         }
         if (s->def->max_abs > 0 && (s->op != GB_OP_SWITCH || s->def->op == GB_OP_SWITCH))
             s->bound = fmin(s->bound, s->def->max_abs);

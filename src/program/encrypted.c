@@ -1,6 +1,6 @@
-/* program/encrypted: the graph on ciphertexts. A slab holds residues of GB_BLOCK coefficients of each line: [limb][line]
- * before the modulus switch, [line] after it. Everything is integer arithmetic, so every CPU and every division of the
- * work gives the same bytes. */
+/* program/encrypted: the graph on ciphertexts. A slab holds residues of GB_BLOCK coefficients of each line:
+ * [limb][line] before the modulus switch, [line] after it. Everything is integer arithmetic, so every CPU and every
+ * division of the work gives the same bytes. */
 #include "program/run.h"
 
 typedef struct tile_cache { /* the group of an input that was read last */
@@ -43,7 +43,9 @@ static size_t block_of(const gb_worker *w) {
 
 static size_t encrypted_line_bytes(const gb_step *s) { return rows_of(s) * GB_BLOCK * sizeof(uint64_t); }
 
-static size_t words_bytes(const gb_step *s, size_t lines) { return s->keep_words ? lines * encrypted_line_bytes(s) : 0; }
+static size_t words_bytes(const gb_step *s, size_t lines) {
+    return s->keep_words ? lines * encrypted_line_bytes(s) : 0;
+}
 
 static size_t encrypted_kept_bytes(const gb_step *s) {
     return words_bytes(s, 1) + (s->keep_digits ? s->parts * GB_BLOCK * sizeof(int16_t) : 0);
@@ -65,8 +67,8 @@ static gb_status read_tile(gb_worker *w, const gb_step *s, size_t group, uint64_
     const tile_cache *c = &j->cache[s->def->number];
     uint8_t *bytes = w->scratch + c->offset + c->words;
     size_t n = 0;
-    GB_TRY(in->source.read(in->source.user, w->ctx,
-                           gb_bundle_tile(in->info, plane_of(w), block_of(w), group), bytes, c->capacity, &n));
+    GB_TRY(in->source.read(in->source.user, w->ctx, gb_bundle_tile(in->info, plane_of(w), block_of(w), group), bytes,
+                           c->capacity, &n));
     if (n > c->capacity) return gb_fail(w->ctx, GB_ERR_INTERNAL, "input %s: a tile overran its buffer", s->def->name);
     return gb_tile_decode(words, w->ctx, in->info, j->plan->params, plane_of(w), block_of(w), group, bytes, n);
 }
@@ -184,9 +186,9 @@ static void encrypted_map(gb_worker *w, const gb_step *s, size_t first, size_t c
     for (size_t r = 0; r < count; r++) {
         const uint64_t from = m->start[first + r], terms = m->start[first + r + 1] - from;
         for (unsigned limb = 0; limb < s->limbs; limb++)
-            j->kernels->mac_across((uint64_t *)out + (limb * count + r) * GB_BLOCK,
-                                   in + limb * m->cols * GB_BLOCK, GB_BLOCK, m->index + from, s->weights + from,
-                                   (size_t)terms, GB_BLOCK, modulus(w, limb));
+            j->kernels->mac_across((uint64_t *)out + (limb * count + r) * GB_BLOCK, in + limb * m->cols * GB_BLOCK,
+                                   GB_BLOCK, m->index + from, s->weights + from, (size_t)terms, GB_BLOCK,
+                                   modulus(w, limb));
         if (s->limbs > 0) continue;
         uint64_t sum[GB_BLOCK] = {0}; /* wraps modulo 2^64, a multiple of 2^bits */
         for (uint64_t e = from; e < from + terms; e++)
@@ -289,8 +291,7 @@ size_t gb_encrypted_scratch(const gb_plan *p) {
     }
     for (size_t i = 0; i < p->graph.count; i++) {
         const gb_step *s = &p->graph.step[i];
-        if (s->op == GB_OP_CONVOLVE)
-            work = gb_max_size(work, convolver_rows(s) * GB_BLOCK * sizeof(uint64_t));
+        if (s->op == GB_OP_CONVOLVE) work = gb_max_size(work, convolver_rows(s) * GB_BLOCK * sizeof(uint64_t));
         if (s->op == GB_OP_GATHER)
             work = gb_max_size(work, gb_gather_scratch_int(&s->gather, GB_BLOCK, p->graph.step[s->arg[0]].parts));
     }
@@ -320,8 +321,7 @@ static gb_status prepare(job *j, gb_ctx *ctx) {
 }
 
 static void finish(job *j) {
-    for (size_t i = 0; j->convolver && i < j->plan->graph.count * GB_MAX_LIMBS; i++)
-        gb_convolver_free(j->convolver[i]);
+    for (size_t i = 0; j->convolver && i < j->plan->graph.count * GB_MAX_LIMBS; i++) gb_convolver_free(j->convolver[i]);
     gb_free(j->convolver);
     gb_free(j->cache);
 }
@@ -335,10 +335,11 @@ static gb_status check_input(gb_ctx *ctx, const gb_plan *p, size_t input, const 
                 b->max_abs == want->max_abs;
     for (uint32_t i = 0; same && i < b->axis_count; i++) same = b->axes[i].size == want->axes[i].size;
     if (!same)
-        return gb_fail(ctx, GB_ERR_PARAMS,
-                       "input %zu: its shape, scale, bound or tiles are not what the plan asks for; encrypt it again for "
-                       "this program",
-                       input);
+        return gb_fail(
+            ctx, GB_ERR_PARAMS,
+            "input %zu: its shape, scale, bound or tiles are not what the plan asks for; encrypt it again for "
+            "this program",
+            input);
     return GB_OK;
 }
 

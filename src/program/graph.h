@@ -74,18 +74,18 @@ typedef struct gb_step {
     gb_op op;
     uint32_t arg[2];
     uint32_t node;
-    const gb_op_node *def; /* constants and shape; of the argument for a switch that the planner put in */
-    unsigned limbs, bits;  /* modulus of the value: the product of `limbs` primes, or 2^bits where limbs = 0 */
-    double scale;          /* integer a unit of value */
-    double bound;          /* on |value| */
+    const gb_op_node *def;       /* constants and shape; of the argument for a switch that the planner put in */
+    unsigned limbs, bits;        /* modulus of the value: the product of `limbs` primes, or 2^bits where limbs = 0 */
+    double scale;                /* integer a unit of value */
+    double bound;                /* on |value| */
     double noise_rms, noise_max; /* standard deviation, in integers: expected, and never more */
     double error;                /* expected rms error of rounded constants and data, in units of value */
     bool correlated_lines, correlated_all; /* noise of lines: within the last axis; anyhow */
     int64_t multiply[2];                   /* add: of each argument; scale: +1 or -1 */
     int64_t *taps;                         /* convolve: integers, trimmed to what meets data */
     size_t tap_count;
-    int32_t *weights;         /* map: integers */
-    gb_gather_plan gather;    /* gather, scatter: with weight_bits */
+    int32_t *weights;           /* map: integers */
+    gb_gather_plan gather;      /* gather, scatter: with weight_bits */
     unsigned parts, digit_bits; /* of a value that a gather reads */
     bool keep_words, keep_digits;
 } gb_step;
@@ -112,7 +112,7 @@ struct gb_plan {
     gb_program *program;     /* a copy, for the same reason */
     gb_precision precision;
     gb_graph graph;
-    unsigned bits;        /* K: values after the switch are modulo 2^K */
+    unsigned bits; /* K: values after the switch are modulo 2^K */
     unsigned weight_bits;
     size_t inputs, outputs;
     gb_bundle_info *input, *output;

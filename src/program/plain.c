@@ -42,7 +42,8 @@ static void f64_gather(gb_worker *w, const gb_step *s, size_t first, size_t coun
         for (size_t l = 0; l < count; l++) {
             gb_tap tap = gb_exact_tap(&n->affine[t], (first + l) % n->ni, (first + l) / n->ni, n->nearest);
             double *to = (double *)out + l * GB_BLOCK;
-            const double *low = line_at(set, tap.line, n->line_count), *high = line_at(set, tap.line + 1, n->line_count);
+            const double *low = line_at(set, tap.line, n->line_count),
+                         *high = line_at(set, tap.line + 1, n->line_count);
             if (low) f64_axpy(to, low, n->factor * (1 - tap.w));
             if (high && tap.w > 0) f64_axpy(to, high, n->factor * tap.w);
         }
@@ -81,8 +82,8 @@ static size_t scratch_of(const gb_plain_job *job, const gb_graph *g, bool wide) 
     size_t most = 0;
     for (size_t i = 0; i < g->count; i++) {
         if (g->step[i].op == GB_OP_CONVOLVE)
-            most = gb_max_size(most,
-                               ((size_t)GB_BLOCK << job->filter[i].log_n) * (wide ? sizeof(double) : sizeof(float)));
+            most =
+                gb_max_size(most, ((size_t)GB_BLOCK << job->filter[i].log_n) * (wide ? sizeof(double) : sizeof(float)));
         if (g->step[i].op == GB_OP_GATHER && !wide)
             most = gb_max_size(most, gb_gather_scratch_f32(&g->step[i].gather, GB_BLOCK));
     }
@@ -103,8 +104,8 @@ static gb_status run(gb_ctx *ctx, gb_plain_job *job, const gb_graph *g, bool wid
     gb_schedule schedule;
     if (!bounds) backend.seen = NULL;
     GB_TRY(prepare(job, ctx, g, wide));
-    GB_TRY(gb_schedule_init(&schedule, ctx, g, &backend, scratch_of(job, g, wide), UINT64_MAX >> 1,
-                            gb_ctx_threads(ctx)));
+    GB_TRY(
+        gb_schedule_init(&schedule, ctx, g, &backend, scratch_of(job, g, wide), UINT64_MAX >> 1, gb_ctx_threads(ctx)));
     gb_walk walk = {.graph = g,
                     .backend = &backend,
                     .schedule = &schedule,

@@ -1,5 +1,5 @@
-/* program/plain: the body of both plain backends; REAL is float or double, NAME(x) its prefix. Slabs and kept values are
- * arrays [lines][GB_BLOCK]. */
+/* program/plain: the body of both plain backends; REAL is float or double, NAME(x) its prefix. Slabs and kept values
+ * are arrays [lines][GB_BLOCK]. */
 
 static gb_status NAME(load)(gb_worker *w, const gb_step *s, size_t first, size_t count, void *slab) {
     const gb_plain_job *job = w->walk->job;
@@ -73,8 +73,8 @@ static void NAME(map)(gb_worker *w, const gb_step *s, size_t first, size_t count
     memset(out, 0, count * GB_BLOCK * sizeof(REAL));
     for (size_t r = 0; r < count; r++)
         for (uint64_t e = m->start[first + r]; e < m->start[first + r + 1]; e++)
-            NAME(axpy)((REAL *)out + r * GB_BLOCK, (const REAL *)kept + (size_t)m->index[e] * GB_BLOCK,
-                       (REAL)m->weight[e]);
+            NAME(axpy)
+            ((REAL *)out + r * GB_BLOCK, (const REAL *)kept + (size_t)m->index[e] * GB_BLOCK, (REAL)m->weight[e]);
 }
 
 /* Largest |value| of each step; partial maxima in lanes, for the compiler's vectors. */

@@ -4,8 +4,8 @@
  * harm as long as what is decrypted does not. What must hold is, for every output,
  *     bound * scale + TAIL * noise_max <= M / 2,    M = 2^K,
  * where bound is the declared one. With noise sub-Gaussian of parameter noise_max the phase leaves (-M/2, M/2), and
- * decryption is wrong, with probability at most 2 exp(-TAIL^2 / 2) a coefficient: TAIL = 14.9 makes it below 2^-158, and
- * below 2^-128 for 2^30 coefficients together. Inputs must keep |value| * scale <= Q / 4, which encryption checks.
+ * decryption is wrong, with probability at most 2 exp(-TAIL^2 / 2) a coefficient: TAIL = 14.9 makes it below 2^-158,
+ * and below 2^-128 for 2^30 coefficients together. Inputs must keep |value| * scale <= Q / 4, which encryption checks.
  *
  * Scales. Noise in integers does not depend on the data's scale, so for given tap size the largest scale that fits is
  * the best one; the tap size is searched for the least forecast error. */
@@ -25,8 +25,8 @@ typedef struct precision_row {
 
 /* Measured (docs/design.md): weights of 10 bits cost 1e-4 to 4e-4, and 2^32 leaves the switch's noise 2e-4 to 4e-4 with
  * them; 13 bits cost below 9e-5 on the noisiest data, and 2^42 leaves no noise to speak of. */
-static const precision_row precisions[] = {[GB_PRECISION_DEFAULT] = {"tiny-linear", 32, 10},
-                                           [GB_PRECISION_HIGH] = {"linear", 42, 13}};
+static const precision_row precisions[] = {
+    [GB_PRECISION_DEFAULT] = {"tiny-linear", 32, 10}, [GB_PRECISION_HIGH] = {"linear", 42, 13}};
 
 const char *gb_precision_params(gb_precision precision) { return precisions[precision].params; }
 
@@ -50,8 +50,9 @@ static uint32_t switched(builder *b, uint32_t step) {
     const gb_step *a = &b->plan->graph.step[step];
     if (a->limbs == 0) return step;
     if (b->switched[step] == UINT32_MAX)
-        b->switched[step] = add_step(b, (gb_step){.op = GB_OP_SWITCH, .arg = {step, step}, .node = a->node,
-                                                  .def = a->def, .bits = b->plan->bits});
+        b->switched[step] = add_step(
+            b,
+            (gb_step){.op = GB_OP_SWITCH, .arg = {step, step}, .node = a->node, .def = a->def, .bits = b->plan->bits});
     return b->switched[step];
 }
 
@@ -98,8 +99,7 @@ static gb_status make_steps(builder *b) {
             s.bits = n->bits;
         }
         if (n->op == GB_OP_GATHER) GB_TRY(digits(b->ctx, &b->plan->graph.step[s.arg[0]]));
-        if (n->op == GB_OP_GATHER || n->op == GB_OP_SCATTER)
-            s.gather = gb_gather_plan_of(n, b->plan->weight_bits);
+        if (n->op == GB_OP_GATHER || n->op == GB_OP_SCATTER) s.gather = gb_gather_plan_of(n, b->plan->weight_bits);
         if (n->op == GB_OP_INPUT && !(n->max_abs > 0))
             return gb_fail(b->ctx, GB_ERR_ARGUMENT, "input %s: no bound is declared for its values", n->name);
         b->made[i] = add_step(b, s);
@@ -210,8 +210,8 @@ static gb_bundle_info shape_of(const gb_plan *p, const gb_step *s, uint32_t copi
     return b;
 }
 
-/* Bits of the downloaded c0 and c1: rounding adds 4^(K - bits0) / 12 and, as the secret multiplies it, 4^(K - bits1) / 12
- * times 2 N / 3. Together they may cost 0.3 of the forecast error: 4 % of it once added in squares. */
+/* Bits of the downloaded c0 and c1: rounding adds 4^(K - bits0) / 12 and, as the secret multiplies it, 4^(K - bits1) /
+ * 12 times 2 N / 3. Together they may cost 0.3 of the forecast error: 4 % of it once added in squares. */
 static void choose_bits(gb_bundle_info *b, const gb_plan *p, const gb_step *s) {
     double n = (double)gb_ring_n(gb_params_ring(p->params));
     double allowed = 0.3 * forecast(s) * s->scale, half = allowed * allowed / 2;

@@ -53,7 +53,7 @@ size_t gb_program_nodes(const gb_program *p);
 const char *gb_program_name(const gb_program *p);
 size_t gb_program_inputs(const gb_program *p); /* numbered in the order made, as are outputs */
 size_t gb_program_outputs(const gb_program *p);
-uint32_t gb_program_rows(const gb_program *p); /* of every input, so of every node */
+uint32_t gb_program_rows(const gb_program *p);                    /* of every input, so of every node */
 gb_node gb_program_input_node(const gb_program *p, size_t input); /* UINT32_MAX when there is none */
 gb_node gb_program_output_node(const gb_program *p, size_t output);
 const gb_axis *gb_program_axes(size_t *count, const gb_program *p, gb_node node); /* owned by p */

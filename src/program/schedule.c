@@ -123,10 +123,11 @@ static gb_status share(gb_schedule *s, gb_ctx *ctx, uint64_t memory, size_t thre
     uint64_t fixed = (uint64_t)s->kept_bytes + s->scratch_bytes;
     uint64_t least = fixed + slabs_within(s, 0);
     if (least > memory)
-        return gb_fail(ctx, GB_ERR_LIMIT,
-                       "this program needs %.0f MiB of memory for one block of coefficients and may use %.0f MiB; raise "
-                       "the memory limit or split the data",
-                       (double)least / 1048576, (double)memory / 1048576);
+        return gb_fail(
+            ctx, GB_ERR_LIMIT,
+            "this program needs %.0f MiB of memory for one block of coefficients and may use %.0f MiB; raise "
+            "the memory limit or split the data",
+            (double)least / 1048576, (double)memory / 1048576);
     uint64_t workers = memory / least;
     s->workers = (unsigned)(workers < threads ? workers : threads);
     uint64_t room = memory / s->workers - fixed;

@@ -24,10 +24,18 @@ static gb_status value(gb_worker *w, const gb_pass *p, uint32_t step, size_t fir
     const gb_step *s = &w->walk->graph->step[step];
     uint8_t *slab = slab_at(w, p, depth);
     switch (s->op) {
-    case GB_OP_INPUT: GB_TRY(b->load(w, s, first, count, slab)); break;
-    case GB_OP_MAP: b->map(w, s, first, count, slab, kept(w, s->arg[0])); break;
-    case GB_OP_GATHER: b->gather(w, s, first, count, slab, kept(w, s->arg[0])); break;
-    case GB_OP_SCATTER: b->scatter(w, s, first, count, slab, kept(w, s->arg[0])); break;
+    case GB_OP_INPUT:
+        GB_TRY(b->load(w, s, first, count, slab));
+        break;
+    case GB_OP_MAP:
+        b->map(w, s, first, count, slab, kept(w, s->arg[0]));
+        break;
+    case GB_OP_GATHER:
+        b->gather(w, s, first, count, slab, kept(w, s->arg[0]));
+        break;
+    case GB_OP_SCATTER:
+        b->scatter(w, s, first, count, slab, kept(w, s->arg[0]));
+        break;
     case GB_OP_SWITCH:
         GB_TRY(read_lines(w, p, s->arg[0], first, count, depth + 1));
         b->change(w, s, count, slab, slab_at(w, p, depth + 1));

@@ -232,21 +232,19 @@ static gb_status read_gather(gb_ctx *ctx, gb_program *p, gb_node arg, const Glov
     if (m->sets > GB_PROGRAM_MAX_SETS || m->n_affine != 3 * m->sets)
         return gb_fail(ctx, GB_ERR_FORMAT, "program: a gather of %llu sets with %zu numbers of geometry",
                        (unsigned long long)m->sets, m->n_affine);
-    gb_gather_spec g = {(size_t)m->sets, (size_t)m->lines,           (size_t)m->ni, (size_t)m->nk,
-                        (const gb_affine *)(const void *)m->affine, m->nearest, m->factor, {m->slow, m->fast}};
+    gb_gather_spec g = {
+        (size_t)m->sets, (size_t)m->lines, (size_t)m->ni,     (size_t)m->nk, (const gb_affine *)(const void *)m->affine,
+        m->nearest,      m->factor,        {m->slow, m->fast}};
     return scatter ? gb_program_scatter(&node, ctx, p, arg, &g) : gb_program_gather(&node, ctx, p, arg, &g);
 }
 
 static gb_status read_node(gb_ctx *ctx, gb_program *p, const Glovebox__Program__Node *m) {
-    static const gb_op ops[] = {[GLOVEBOX__PROGRAM__NODE__OP_INPUT] = GB_OP_INPUT,
-                                [GLOVEBOX__PROGRAM__NODE__OP_OUTPUT] = GB_OP_OUTPUT,
-                                [GLOVEBOX__PROGRAM__NODE__OP_ADD] = GB_OP_ADD,
-                                [GLOVEBOX__PROGRAM__NODE__OP_SCALE] = GB_OP_SCALE,
-                                [GLOVEBOX__PROGRAM__NODE__OP_CONVOLVE] = GB_OP_CONVOLVE,
-                                [GLOVEBOX__PROGRAM__NODE__OP_MAP] = GB_OP_MAP,
-                                [GLOVEBOX__PROGRAM__NODE__OP_GATHER] = GB_OP_GATHER,
-                                [GLOVEBOX__PROGRAM__NODE__OP_SCATTER] = GB_OP_SCATTER,
-                                [GLOVEBOX__PROGRAM__NODE__OP_SWITCH_] = GB_OP_SWITCH};
+    static const gb_op ops[] = {
+        [GLOVEBOX__PROGRAM__NODE__OP_INPUT] = GB_OP_INPUT,       [GLOVEBOX__PROGRAM__NODE__OP_OUTPUT] = GB_OP_OUTPUT,
+        [GLOVEBOX__PROGRAM__NODE__OP_ADD] = GB_OP_ADD,           [GLOVEBOX__PROGRAM__NODE__OP_SCALE] = GB_OP_SCALE,
+        [GLOVEBOX__PROGRAM__NODE__OP_CONVOLVE] = GB_OP_CONVOLVE, [GLOVEBOX__PROGRAM__NODE__OP_MAP] = GB_OP_MAP,
+        [GLOVEBOX__PROGRAM__NODE__OP_GATHER] = GB_OP_GATHER,     [GLOVEBOX__PROGRAM__NODE__OP_SCATTER] = GB_OP_SCATTER,
+        [GLOVEBOX__PROGRAM__NODE__OP_SWITCH_] = GB_OP_SWITCH};
     if ((int)m->op_case <= 0 || (size_t)m->op_case >= GB_COUNT(ops))
         return gb_fail(ctx, GB_ERR_FORMAT, "program: node %zu has no op that this version knows", p->count);
     gb_op op = ops[m->op_case];
@@ -255,16 +253,24 @@ static gb_status read_node(gb_ctx *ctx, gb_program *p, const Glovebox__Program__
                        gb_ops[op].name, m->n_args, gb_ops[op].args);
     gb_node node;
     switch (op) {
-    case GB_OP_INPUT: return read_input(ctx, p, m->input);
-    case GB_OP_OUTPUT: return gb_program_output(ctx, p, m->output->name, m->args[0]);
-    case GB_OP_ADD: return gb_program_add(&node, ctx, p, m->args[0], m->args[1]);
-    case GB_OP_SCALE: return gb_program_scale(&node, ctx, p, m->args[0], m->scale->factor);
+    case GB_OP_INPUT:
+        return read_input(ctx, p, m->input);
+    case GB_OP_OUTPUT:
+        return gb_program_output(ctx, p, m->output->name, m->args[0]);
+    case GB_OP_ADD:
+        return gb_program_add(&node, ctx, p, m->args[0], m->args[1]);
+    case GB_OP_SCALE:
+        return gb_program_scale(&node, ctx, p, m->args[0], m->scale->factor);
     case GB_OP_CONVOLVE:
         return gb_program_convolve(&node, ctx, p, m->args[0], m->convolve->taps, m->convolve->n_taps);
-    case GB_OP_MAP: return read_map(ctx, p, m->args[0], m->map);
-    case GB_OP_GATHER: return read_gather(ctx, p, m->args[0], m->gather, false);
-    case GB_OP_SCATTER: return read_gather(ctx, p, m->args[0], m->scatter, true);
-    default: return gb_program_switch(&node, ctx, p, m->args[0], m->switch_->bits);
+    case GB_OP_MAP:
+        return read_map(ctx, p, m->args[0], m->map);
+    case GB_OP_GATHER:
+        return read_gather(ctx, p, m->args[0], m->gather, false);
+    case GB_OP_SCATTER:
+        return read_gather(ctx, p, m->args[0], m->scatter, true);
+    default:
+        return gb_program_switch(&node, ctx, p, m->args[0], m->switch_->bits);
     }
 }
 
@@ -291,6 +297,16 @@ static gb_status read_program(gb_program **out, gb_ctx *ctx, const Glovebox__Pro
     return GB_OK;
 }
 
+/* One encoding per program: what was read is what would be written. */
+static gb_status check_canonical(gb_ctx *ctx, const gb_program *p, const uint8_t *data, size_t n) {
+    gb_buffer again = GB_BUFFER_INIT;
+    gb_status s = gb_program_encode(&again, ctx, p);
+    if (s == GB_OK && (again.size != n || memcmp(again.data, data, n) != 0))
+        s = gb_fail(ctx, GB_ERR_FORMAT, "program %s: not in its canonical form; encode it again", p->name);
+    gb_buffer_release(&again);
+    return s;
+}
+
 gb_status gb_program_decode(gb_program **out, gb_ctx *ctx, const uint8_t *data, size_t n) {
     *out = NULL;
     if (n > MAX_PROGRAM_BYTES)
@@ -303,5 +319,10 @@ gb_status gb_program_decode(gb_program **out, gb_ctx *ctx, const uint8_t *data, 
                             : gb_fail(ctx, GB_ERR_FORMAT, "program: not a program, or cut short");
     gb_status s = read_program(out, ctx, msg);
     glovebox__program__program__free_unpacked(msg, &allocator);
+    if (s == GB_OK) s = check_canonical(ctx, *out, data, n);
+    if (s != GB_OK) {
+        gb_program_free(*out);
+        *out = NULL;
+    }
     return s;
 }

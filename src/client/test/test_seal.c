@@ -156,7 +156,7 @@ static void range_is_checked(void **state) {
 
 static void notes(void **state) {
     fixture *f = *state;
-    gb_note got, note = {.kind = GB_NOTE_VOLUME, .nx = 1, .ny = 2, .nz = 3, .copies = 2, .pixel = {1.5f, 2, 3}};
+    gb_note got, note = {.kind = GB_NOTE_VOLUME, .sample = 5, .nx = 1, .ny = 2, .nz = 3, .copies = 2, .pixel = {1.5f, 2, 3}};
     char label[GB_NOTE_LABEL_MAX + 1], again[GB_NOTE_LABEL_MAX + 1];
     memset(note.name, 'n', GB_NOTE_NAME_MAX); /* the longest: the label must hold it */
     assert_int_equal(gb_note_seal(label, f->c, &note), GB_OK);

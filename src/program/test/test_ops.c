@@ -209,9 +209,8 @@ static void check_plain(net *x) {
         for (size_t j = 0; j < n; j++) in32[i][j] = (float)x->in[i][j];
     }
     for (size_t o = 0; o < gb_program_outputs(x->p); o++)
-        assert_int_equal(gb_alloc(&out32[o], NULL, node_lines(x->p, gb_program_output_node(x->p, o)) * ROWS,
-                                  sizeof(float)),
-                         GB_OK);
+        assert_int_equal(
+            gb_alloc(&out32[o], NULL, node_lines(x->p, gb_program_output_node(x->p, o)) * ROWS, sizeof(float)), GB_OK);
     assert_int_equal(gb_run_plain_f32(ctx, x->p, (const float *const *)in32, out32, NULL), GB_OK);
     for (size_t o = 0; o < gb_program_outputs(x->p); o++) {
         size_t n = node_lines(x->p, gb_program_output_node(x->p, o)) * ROWS;

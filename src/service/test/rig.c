@@ -9,6 +9,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ void rig_launch(rig *r) {
     r->pid = fork();
     assert_true(r->pid >= 0);
     if (r->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no service behind */
         execv(arguments[0], (char *const *)(uintptr_t)arguments);
         _exit(127);
     }
