@@ -2,7 +2,7 @@
  * 512 x 512 x 128, on one core, as a user gets it: the plain program in float32 against a worker's whole job, tiles to
  * tiles in memory, and the error of what comes back.
  *
- * The data: 200 balls in a slab, projected exactly, with the shot noise of 10,000 electrons at the brightest pixel. Two
+ * The data: 400 balls in a slab, projected exactly, with the shot noise of 10,000 electrons at the brightest pixel. Two
  * runs of rows are packed in each ciphertext (point symmetry), so the job computes half of the volume at twice the
  * rows.
  *
@@ -18,7 +18,7 @@
 #include "program/program.h"
 #include "scheme/secret/secret.h"
 
-enum { TILTS = 61, BALLS = 200 };
+enum { TILTS = 61, BALLS = 400 };
 
 typedef struct shape {
     size_t n, nz, copies; /* n x n images, n x n x nz voxels */
@@ -36,7 +36,7 @@ static double angle_of(size_t tilt) { return (-60 + 2 * (double)tilt) * (M_PI / 
 /* ---- data: lines (tilt, x) of n rows (y) ---- */
 static void add_ball(float *lines, const shape *s, uint64_t *state) {
     double n = (double)s->n, middle = (n - 1) / 2;
-    double r = n * (0.005 + 0.04 * uniform(state)), density = 0.2 + 0.8 * uniform(state);
+    double r = n * (0.01 + 0.06 * uniform(state)), density = 0.2 + 0.8 * uniform(state);
     double x = (uniform(state) - 0.5) * 0.9 * n, y = uniform(state) * n;
     double z = (uniform(state) - 0.5) * ((double)s->nz - 2 * r);
     for (size_t t = 0; t < TILTS; t++) {

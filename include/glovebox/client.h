@@ -1,7 +1,8 @@
 /* Glovebox: the client's public interface. C99.
  *
- * A client reads the user's files, encrypts them under a key that never leaves this machine, lets a server (or, in local
- * mode, this process) compute on the ciphertexts, and decrypts what comes back. Everything secret stays on this side.
+ * A client reads the user's files, encrypts them under a key that never leaves this machine, lets a server (or, in
+ * local mode, this process) compute on the ciphertexts, and decrypts what comes back. Everything secret stays on this
+ * side.
  *
  * Every call answers a gb_status; the sentence for people is gb_ctx_error() of the context the client was made with. A
  * client belongs to one thread at a time. Strings passed in stay the caller's and are copied where they must live on.
@@ -18,8 +19,8 @@ extern "C" {
 
 /* ---- the client ---- */
 
-/* Asks for the passphrase of a key: writes it, ended by 0, into out[capacity] (which the client wipes) and returns 0, or
- * returns other than 0 when there is none. confirm: a new key is being made, ask twice. */
+/* Asks for the passphrase of a key: writes it, ended by 0, into out[capacity] (which the client wipes) and returns 0,
+ * or returns other than 0 when there is none. confirm: a new key is being made, ask twice. */
 typedef int (*gb_passphrase_fn)(void *user, char *out, size_t capacity, const char *key, int confirm);
 
 typedef struct gb_client_config {
@@ -39,19 +40,20 @@ GB_API void gb_client_config_defaults(gb_client_config *config);
 typedef struct gb_client gb_client;
 /* Makes a client; nothing is contacted or created yet. ctx must outlive it. Errors: ARGUMENT, MEMORY. */
 GB_API GB_CHECK gb_status gb_client_new(gb_client **out, gb_ctx *ctx, const gb_client_config *config);
-GB_API void gb_client_free(gb_client *client); /* NULL is allowed */
+GB_API void gb_client_free(gb_client *client);                /* NULL is allowed */
 GB_API const char *gb_client_keys(const gb_client *client);   /* the key store's folder */
 GB_API const char *gb_client_server(const gb_client *client); /* NULL: none */
 
 /* ---- keys ----
- * One key, one parameter set. NAME.key holds the secret, encrypted under a passphrase (Argon2id, XChaCha20-Poly1305, the
- * header authenticated); NAME.keyset beside it is the public part. Names: 1..48 of a-z A-Z 0-9 . _ -, first not '.' or '-'. */
+ * One key, one parameter set. NAME.key holds the secret, encrypted under a passphrase (Argon2id, XChaCha20-Poly1305,
+ * the header authenticated); NAME.keyset beside it is the public part. Names: 1..48 of a-z A-Z 0-9 . _ -, first not '.'
+ * or '-'. */
 #define GB_KEY_NAME_MAX 48
 
 typedef enum gb_kdf_cost { /* what one guess of the passphrase costs: memory and about how long */
-    GB_KDF_INTERACTIVE = 0, /* 64 MiB, a tenth of a second */
-    GB_KDF_MODERATE = 1,    /* 256 MiB, most of a second; the default */
-    GB_KDF_SENSITIVE = 2    /* 1 GiB, several seconds */
+                           GB_KDF_INTERACTIVE = 0, /* 64 MiB, a tenth of a second */
+                           GB_KDF_MODERATE = 1,    /* 256 MiB, most of a second; the default */
+                           GB_KDF_SENSITIVE = 2    /* 1 GiB, several seconds */
 } gb_kdf_cost;
 
 typedef struct gb_key_info {
@@ -59,11 +61,11 @@ typedef struct gb_key_info {
     char id[65];     /* hash of the public part, hex */
     char params[32]; /* parameter set, "" when this version does not know it */
     char created[24];
-    unsigned log_n;         /* ring dimension 2^log_n */
-    double log2_q;          /* bits of the modulus */
-    unsigned security;      /* bits by the security table */
-    uint64_t keyset_bytes;  /* size of the public part; 0: the file is missing */
-    unsigned kdf_mib;       /* memory of one passphrase guess, MiB */
+    unsigned log_n;        /* ring dimension 2^log_n */
+    double log2_q;         /* bits of the modulus */
+    unsigned security;     /* bits by the security table */
+    uint64_t keyset_bytes; /* size of the public part; 0: the file is missing */
+    unsigned kdf_mib;      /* memory of one passphrase guess, MiB */
 } gb_key_info;
 
 /* Makes a key. params: a shipped parameter set, NULL: the one of default precision. Errors: ARGUMENT (name), EXISTS (a
@@ -86,8 +88,9 @@ GB_API const char *gb_client_params_of(const char *precision);
 
 typedef enum gb_tomo_where {
     GB_TOMO_SERVER = 0, /* encrypt here, compute at the server */
-    GB_TOMO_LOCAL = 1,  /* the same code on ciphertexts, all in this process; tiles in a temporary folder beside output */
-    GB_TOMO_PLAIN = 2   /* no encryption: the plaintext path, 32-bit floats */
+    GB_TOMO_LOCAL =
+        1,            /* the same code on ciphertexts, all in this process; tiles in a temporary folder beside output */
+    GB_TOMO_PLAIN = 2 /* no encryption: the plaintext path, 32-bit floats */
 } gb_tomo_where;
 
 typedef enum gb_pixels { GB_PIXELS_REFUSE = 0, GB_PIXELS_MEAN = 1 } gb_pixels; /* what to do with NaN or infinity */
@@ -123,31 +126,31 @@ GB_API void gb_tomo_options_defaults(gb_tomo_options *options);
 /* What a reconstruction took. Seconds are wall-clock seconds of this machine unless said otherwise; a step that did not
  * run has 0, and a figure that was not measured is negative. */
 typedef struct gb_report {
-    size_t size; /* sizeof(gb_report), set by gb_tomo_reconstruct */
+    size_t size;                           /* sizeof(gb_report), set by gb_tomo_reconstruct */
     uint32_t nx, ny, tilts;                /* the tilt series as it was reconstructed: width, rows, images */
     uint32_t volume_x, volume_y, volume_z; /* width, rows, thickness */
     char where[8];                         /* "server", "local", "plain" */
     char precision[8];
     char params[32];
-    unsigned threads; /* of this process */
-    uint32_t copies;  /* 2: point-symmetric pairs share a ciphertext */
+    unsigned threads;                                     /* of this process */
+    uint32_t copies;                                      /* 2: point-symmetric pairs share a ciphertext */
     uint64_t bytes_raw, bytes_uploaded, bytes_downloaded; /* bytes_raw: the pixels as the file stores them */
-    double seconds_read, seconds_align, seconds_measure, seconds_encrypt, seconds_compute, seconds_decrypt, seconds_write,
-        seconds_compare, seconds_total; /* encrypt includes the upload, decrypt the download */
-    double job_seconds;                 /* of the worker's run: wall-clock at the server, processor seconds here */
-    unsigned job_threads;               /* threads the worker had */
-    double encrypted_seconds;           /* job_seconds on one core: times job_threads at the server */
-    double plain_seconds;               /* the same computation in 32-bit floats on one core of this machine */
-    double ratio;                       /* encrypted_seconds / plain_seconds */
-    double relative_rms_error;          /* of the written volume against the 64-bit plaintext path */
-    double predicted_rms_error;         /* the planner's, in units of the volume's values (not relative) */
-    uint64_t pixels_replaced;           /* not finite, replaced by their image's mean */
+    double seconds_read, seconds_align, seconds_measure, seconds_encrypt, seconds_compute, seconds_decrypt,
+        seconds_write, seconds_compare, seconds_total; /* encrypt includes the upload, decrypt the download */
+    double job_seconds;                    /* of the worker's run: wall-clock at the server, processor seconds here */
+    unsigned job_threads;                  /* threads the worker had */
+    double encrypted_seconds;              /* job_seconds on one core: times job_threads at the server */
+    double plain_seconds;                  /* the same computation in 32-bit floats on one core of this machine */
+    double ratio;                          /* encrypted_seconds / plain_seconds */
+    double relative_rms_error;             /* of the written volume against the 64-bit plaintext path */
+    double predicted_rms_error;            /* the planner's, in units of the volume's values (not relative) */
+    uint64_t pixels_replaced;              /* not finite, replaced by their image's mean */
     char dataset[65], result[65], job[65]; /* ids at the server; "" when there are none (any more) */
 } gb_report;
 
-/* Reconstructs a tilt series. out (may be NULL) is filled as far as the work came, also on error. The same call after an
- * interruption goes on with the upload where it stopped: the encryption is a function of key, content and the nonce noted
- * in the key store's state folder. Errors: those of reading (NOT_FOUND, FORMAT, TRUNCATED, RANGE, PARAMS, LIMIT,
+/* Reconstructs a tilt series. out (may be NULL) is filled as far as the work came, also on error. The same call after
+ * an interruption goes on with the upload where it stopped: the encryption is a function of key, content and the nonce
+ * noted in the key store's state folder. Errors: those of reading (NOT_FOUND, FORMAT, TRUNCATED, RANGE, PARAMS, LIMIT,
  * UNSUPPORTED), KEY, NETWORK, DENIED, IO, SPACE, CANCELLED. */
 GB_API GB_CHECK gb_status gb_tomo_reconstruct(gb_report *out, gb_client *client, const gb_tomo_options *options);
 /* The report as JSON text; free with gb_text_free. The same text as the file of options.report. */
@@ -158,10 +161,10 @@ GB_API void gb_text_free(char *text); /* NULL is allowed */
 
 typedef struct gb_dataset_info {
     char id[65];
-    char name[112];   /* decrypted with the key when that is open, else "" */
-    char state[16];   /* uploading, ready, failed */
+    char name[112]; /* decrypted with the key when that is open, else "" */
+    char state[16]; /* uploading, ready, failed */
     char kind[16];
-    char key[65];     /* id of its key set */
+    char key[65]; /* id of its key set */
     char created[24];
     uint64_t tiles, received, bytes;
 } gb_dataset_info;
@@ -181,8 +184,8 @@ GB_API GB_CHECK gb_status gb_client_put(gb_dataset_info *out, gb_client *client,
 /* key: decrypt names of datasets of this key (asks for its passphrase); NULL: leave all names "". */
 typedef int (*gb_dataset_fn)(void *user, const gb_dataset_info *info);
 GB_API GB_CHECK gb_status gb_client_list(gb_client *client, const char *key, gb_dataset_fn each, void *user);
-/* Downloads, checks every tile's hash, decrypts and writes an MRC file. key as above. Errors: NOT_FOUND, STATE (upload not
- * finished), KEY (another key's dataset; the sentence names it), HASH. */
+/* Downloads, checks every tile's hash, decrypts and writes an MRC file. key as above. Errors: NOT_FOUND, STATE (upload
+ * not finished), KEY (another key's dataset; the sentence names it), HASH. */
 GB_API GB_CHECK gb_status gb_client_get(gb_client *client, const char *id, const char *output, const char *key);
 GB_API GB_CHECK gb_status gb_client_remove(gb_client *client, const char *id);
 

@@ -43,8 +43,9 @@ static size_t common(cli_option out[16], cli *c) {
 static void print_options(const cli_option *o) {
     for (; o->name; o++) {
         char left[64];
-        (void)snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->short_name ? "-" : "", o->short_name ? o->short_name : ' ',
-                       o->short_name ? ", " : "   ", o->name, *o->value ? " " : "", o->value);
+        (void)snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->short_name ? "-" : "",
+                       o->short_name ? o->short_name : ' ', o->short_name ? ", " : "   ", o->name, *o->value ? " " : "",
+                       o->value);
         printf("  %-30s %s\n", left, o->help);
     }
 }
@@ -72,9 +73,15 @@ static const cli_option *find(const cli_option *o, const char *name, size_t n, c
 static int take(cli *c, const cli_option *o, const char *value) {
     char *end;
     switch (o->kind) {
-    case CLI_FLAG: *(bool *)o->target = true; return -1;
-    case CLI_OFF: *(bool *)o->target = false; return -1;
-    case CLI_TEXT: *(const char **)o->target = value; return -1;
+    case CLI_FLAG:
+        *(bool *)o->target = true;
+        return -1;
+    case CLI_OFF:
+        *(bool *)o->target = false;
+        return -1;
+    case CLI_TEXT:
+        *(const char **)o->target = value;
+        return -1;
     case CLI_UINT: {
         errno = 0;
         const unsigned long v = strtoul(value, &end, 10);

@@ -9,13 +9,13 @@
 /* Exit codes; part of the interface, listed in the manual. */
 enum {
     CLI_OK = 0,
-    CLI_FAILURE = 1,     /* anything without a code of its own */
-    CLI_USAGE = 2,       /* the command line */
-    CLI_INPUT = 3,       /* an input file or dataset cannot be used */
-    CLI_KEY = 4,         /* key or passphrase */
-    CLI_SERVER = 5,      /* server not reached, refused, or in the wrong state */
-    CLI_SPACE = 6,       /* out of space or memory */
-    CLI_IO = 7,          /* a file could not be read or written */
+    CLI_FAILURE = 1,      /* anything without a code of its own */
+    CLI_USAGE = 2,        /* the command line */
+    CLI_INPUT = 3,        /* an input file or dataset cannot be used */
+    CLI_KEY = 4,          /* key or passphrase */
+    CLI_SERVER = 5,       /* server not reached, refused, or in the wrong state */
+    CLI_SPACE = 6,        /* out of space or memory */
+    CLI_IO = 7,           /* a file could not be read or written */
     CLI_INTERRUPTED = 130 /* Ctrl-C */
 };
 
@@ -62,8 +62,9 @@ int cli_parse(cli *c, int argc, char **argv, const cli_option *options, const ch
 int cli_usage(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- ui.c ---- */
-/* Makes c->ctx and c->client from the common options; -1 to go on, else the exit code. */
-int cli_open(cli *c);
+/* Makes c->ctx and c->client from the common options; -1 to go on, else the exit code. server: the command speaks to
+ * one, so its address and token are looked for. */
+int cli_open(cli *c, bool server);
 void cli_close(cli *c);
 /* The exit code of a status; prints the context's error when it is one. */
 int cli_finish(cli *c, gb_status s);

@@ -6,9 +6,9 @@
 
 static void print_dataset(const cli *c, const gb_dataset_info *d) {
     if (c->json) {
-        cli_json("id", 's', d->id, "name", 's', d->name, "state", 's', d->state, "kind", 's', d->kind, "key", 's', d->key,
-                 "created", 's', d->created, "tiles", 'u', d->tiles, "received", 'u', d->received, "bytes", 'u', d->bytes,
-                 NULL);
+        cli_json("id", 's', d->id, "name", 's', d->name, "state", 's', d->state, "kind", 's', d->kind, "key", 's',
+                 d->key, "created", 's', d->created, "tiles", 'u', d->tiles, "received", 'u', d->received, "bytes", 'u',
+                 d->bytes, NULL);
         return;
     }
     char size[32];
@@ -31,7 +31,7 @@ static int run_put(cli *c, int argc, char **argv) {
     if (strcmp(nan, "refuse") != 0 && strcmp(nan, "mean") != 0)
         return cli_usage(c, "--nan wants refuse or mean, got '%s'", nan);
     o.nan = strcmp(nan, "mean") == 0 ? GB_PIXELS_MEAN : GB_PIXELS_REFUSE;
-    if ((code = cli_open(c)) >= 0) return code;
+    if ((code = cli_open(c, true)) >= 0) return code;
     gb_dataset_info info;
     const gb_status s = gb_client_put(&info, c->client, &o);
     if (s == GB_OK) print_dataset(c, &info);
@@ -48,7 +48,7 @@ static int run_list(cli *c, int argc, char **argv) {
     const cli_option options[] = {
         {"key", 0, CLI_TEXT, &key, "NAME", "show the names of this key's datasets (asks for its passphrase)"}, {0}};
     int code = cli_parse(c, argc, argv, options, NULL, 0, 0);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, true)) >= 0) return code;
     return cli_finish(c, gb_client_list(c->client, key, print_row, c));
 }
 
@@ -61,7 +61,7 @@ static int run_get(cli *c, int argc, char **argv) {
     int code = cli_parse(c, argc, argv, options, &id, 1, 1);
     if (code >= 0) return code;
     if (!output) return cli_usage(c, "-o OUT.mrc is missing");
-    if ((code = cli_open(c)) >= 0) return code;
+    if ((code = cli_open(c, true)) >= 0) return code;
     const gb_status s = gb_client_get(c->client, id, output, key);
     if (s == GB_OK && c->json) cli_json("id", 's', id, "output", 's', output, NULL);
     return cli_finish(c, s);
@@ -76,7 +76,7 @@ static int run_remove(cli *c, int argc, char **argv) {
     char question[256];
     (void)snprintf(question, sizeof question, "Remove dataset %.64s from the server?", id);
     if (!yes && !cli_confirm(question)) return cli_usage(c, "not removed: confirm at the terminal or give --yes");
-    if ((code = cli_open(c)) >= 0) return code;
+    if ((code = cli_open(c, true)) >= 0) return code;
     const gb_status s = gb_client_remove(c->client, id);
     if (s == GB_OK && c->json) cli_json("removed", 's', id, NULL);
     return cli_finish(c, s);

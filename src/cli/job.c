@@ -7,13 +7,19 @@
 static void print_job(const cli *c, const gb_job_info *j) {
     if (c->json) {
         cli_json("id", 's', j->id, "state", 's', j->state, "stage", 's', j->stage, "done", 'u', j->done, "total", 'u',
-                 j->total, "created", 's', j->created, "started", 's', j->started, "finished", 's', j->finished, "seconds",
-                 'f', j->seconds, "result", 's', j->result, "error_code", 's', j->error_code, "error", 's', j->error, NULL);
+                 j->total, "created", 's', j->created, "started", 's', j->started, "finished", 's', j->finished,
+                 "seconds", 'f', j->seconds, "result", 's', j->result, "error_code", 's', j->error_code, "error", 's',
+                 j->error, NULL);
         return;
     }
     printf("%s  %-9s %3.0f%% %8.1f s  %s  %s\n", j->id, j->state,
-           strcmp(j->state, "done") == 0 ? 100.0 : j->total ? 100.0 * (double)j->done / (double)j->total : 0.0, j->seconds,
-           j->created, *j->error ? j->error : *j->result ? j->result : "-");
+           strcmp(j->state, "done") == 0 ? 100.0
+           : j->total                    ? 100.0 * (double)j->done / (double)j->total
+                                         : 0.0,
+           j->seconds, j->created,
+           *j->error    ? j->error
+           : *j->result ? j->result
+                        : "-");
 }
 
 static int print_row(void *user, const gb_job_info *j) {
@@ -23,14 +29,14 @@ static int print_row(void *user, const gb_job_info *j) {
 
 static int run_list(cli *c, int argc, char **argv) {
     int code = cli_parse(c, argc, argv, NULL, NULL, 0, 0);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, true)) >= 0) return code;
     return cli_finish(c, gb_client_job_list(c->client, print_row, c));
 }
 
 static int run_watch(cli *c, int argc, char **argv) {
     const char *id;
     int code = cli_parse(c, argc, argv, NULL, &id, 1, 1);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, true)) >= 0) return code;
     gb_job_info info;
     const gb_status s = gb_client_job_watch(&info, c->client, id);
     code = cli_finish(c, s);
@@ -42,7 +48,7 @@ static int run_watch(cli *c, int argc, char **argv) {
 static int run_cancel(cli *c, int argc, char **argv) {
     const char *id;
     int code = cli_parse(c, argc, argv, NULL, &id, 1, 1);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, true)) >= 0) return code;
     const gb_status s = gb_client_job_cancel(c->client, id);
     if (s == GB_OK && c->json) cli_json("cancelled", 's', id, NULL);
     return cli_finish(c, s);

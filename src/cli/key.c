@@ -6,9 +6,9 @@
 
 static void print_key(const cli *c, const gb_key_info *k) {
     if (c->json) {
-        cli_json("name", 's', k->name, "id", 's', k->id, "params", 's', k->params, "created", 's', k->created, "log_n", 'u',
-                 (uint64_t)k->log_n, "log2_q", 'f', k->log2_q, "security", 'u', (uint64_t)k->security, "keyset_bytes", 'u',
-                 k->keyset_bytes, "kdf_mib", 'u', (uint64_t)k->kdf_mib, NULL);
+        cli_json("name", 's', k->name, "id", 's', k->id, "params", 's', k->params, "created", 's', k->created, "log_n",
+                 'u', (uint64_t)k->log_n, "log2_q", 'f', k->log2_q, "security", 'u', (uint64_t)k->security,
+                 "keyset_bytes", 'u', k->keyset_bytes, "kdf_mib", 'u', (uint64_t)k->kdf_mib, NULL);
         return;
     }
     char size[32];
@@ -36,7 +36,7 @@ static int run_new(cli *c, int argc, char **argv) {
                                                              : GB_KDF_MODERATE;
     if (kdf == GB_KDF_MODERATE && strcmp(cost, "moderate") != 0)
         return cli_usage(c, "--kdf wants interactive, moderate or sensitive, got '%s'", cost);
-    if ((code = cli_open(c)) >= 0) return code;
+    if ((code = cli_open(c, false)) >= 0) return code;
     gb_key_info info;
     const gb_status s = gb_client_key_new(&info, c->client, name, params, kdf);
     if (s == GB_OK) {
@@ -60,18 +60,18 @@ static int print_row(void *user, const gb_key_info *k) {
 
 static int run_list(cli *c, int argc, char **argv) {
     int code = cli_parse(c, argc, argv, NULL, NULL, 0, 0);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, false)) >= 0) return code;
     return cli_finish(c, gb_client_key_list(c->client, print_row, c));
 }
 
 static int run_show(cli *c, int argc, char **argv) {
     const char *name;
     bool verify = false;
-    const cli_option options[] = {
-        {"verify", 0, CLI_FLAG, &verify, "", "open the secret with the passphrase and check it against the public part"},
-        {0}};
+    const cli_option options[] = {{"verify", 0, CLI_FLAG, &verify, "",
+                                   "open the secret with the passphrase and check it against the public part"},
+                                  {0}};
     int code = cli_parse(c, argc, argv, options, &name, 1, 1);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, false)) >= 0) return code;
     gb_key_info info;
     gb_status s = gb_client_key_show(&info, c->client, name);
     if (s == GB_OK && verify) s = gb_client_key_verify(c->client, name);
@@ -84,7 +84,7 @@ static int run_remove(cli *c, int argc, char **argv) {
     bool yes = false;
     const cli_option options[] = {{"yes", 'y', CLI_FLAG, &yes, "", "do not ask"}, {0}};
     int code = cli_parse(c, argc, argv, options, &name, 1, 1);
-    if (code >= 0 || (code = cli_open(c)) >= 0) return code;
+    if (code >= 0 || (code = cli_open(c, false)) >= 0) return code;
     gb_key_info info;
     gb_status s = gb_client_key_show(&info, c->client, name);
     if (s != GB_OK && s != GB_ERR_FORMAT && s != GB_ERR_TRUNCATED && s != GB_ERR_VERSION) return cli_finish(c, s);

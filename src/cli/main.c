@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cmd_key_new, &cmd_key_list, &cmd_key_show,  &cmd_key_remove, &cmd_tomo_reconstruct, &cmd_put,    &cmd_list,
-    &cmd_get,     &cmd_remove,   &cmd_job_list,  &cmd_job_watch,  &cmd_job_cancel,       &cmd_version};
+    &cmd_key_new, &cmd_key_list, &cmd_key_show, &cmd_key_remove, &cmd_tomo_reconstruct, &cmd_put,    &cmd_list,
+    &cmd_get,     &cmd_remove,   &cmd_job_list, &cmd_job_watch,  &cmd_job_cancel,       &cmd_version};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int overview(FILE *out) {
@@ -27,8 +27,9 @@ static int matches(const cli_command *c, int argc, char **argv) {
     const char *space = strchr(c->name, ' ');
     if (!space) return argc >= 1 && strcmp(argv[0], c->name) == 0;
     const size_t n = (size_t)(space - c->name);
-    return argc >= 2 && strlen(argv[0]) == n && strncmp(argv[0], c->name, n) == 0 && strcmp(argv[1], space + 1) == 0 ? 2
-                                                                                                                      : 0;
+    return argc >= 2 && strlen(argv[0]) == n && strncmp(argv[0], c->name, n) == 0 && strcmp(argv[1], space + 1) == 0
+               ? 2
+               : 0;
 }
 
 /* "glovebox key" alone: the commands of that group. */

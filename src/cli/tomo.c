@@ -73,7 +73,8 @@ static int run(cli *c, int argc, char **argv) {
         {"axis-offset", 0, CLI_REAL, &o.axis_offset, "PX", "tilt axis from the middle of the image (0)"},
         {"align", 0, CLI_FLAG, &align, "", "align the images by cross-correlation first"},
         {"no-align", 0, CLI_OFF, &align, "", "take the images as they are (default)"},
-        {"find-angle", 0, CLI_REAL, &o.find_angle, "DEG", "with --align: search the axis this far around --axis-angle (0)"},
+        {"find-angle", 0, CLI_REAL, &o.find_angle, "DEG",
+         "with --align: search the axis this far around --axis-angle (0)"},
         {"background", 0, CLI_TEXT, &o.background, "HOW", "keep (default), or subtract each image's mean or border"},
         {"taper", 0, CLI_UINT, &o.taper, "PX", "fade this many columns at both sides to zero (0)"},
         {"spacing-weights", 0, CLI_FLAG, &weights, "", "weigh images by their share of the angular range"},
@@ -93,7 +94,7 @@ static int run(cli *c, int argc, char **argv) {
     o.spacing_weights = weights;
     o.compare = compare;
     o.keep = keep;
-    if ((code = cli_open(c)) >= 0) return code;
+    if ((code = cli_open(c, o.where == GB_TOMO_SERVER)) >= 0) return code;
     gb_report report;
     const gb_status s = gb_tomo_reconstruct(&report, c->client, &o);
     code = cli_finish(c, s);

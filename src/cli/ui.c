@@ -95,8 +95,10 @@ static void on_log(void *user, gb_log_level level, const char *line) {
 
 static int code_of(gb_status s) {
     switch (s) {
-    case GB_OK: return CLI_OK;
-    case GB_ERR_ARGUMENT: return CLI_USAGE;
+    case GB_OK:
+        return CLI_OK;
+    case GB_ERR_ARGUMENT:
+        return CLI_USAGE;
     case GB_ERR_RANGE:
     case GB_ERR_PARAMS:
     case GB_ERR_FORMAT:
@@ -105,16 +107,22 @@ static int code_of(gb_status s) {
     case GB_ERR_HASH:
     case GB_ERR_LIMIT:
     case GB_ERR_UNSUPPORTED:
-    case GB_ERR_NOT_FOUND: return CLI_INPUT;
+    case GB_ERR_NOT_FOUND:
+        return CLI_INPUT;
     case GB_ERR_KEY:
-    case GB_ERR_EXISTS: return CLI_KEY;
+    case GB_ERR_EXISTS:
+        return CLI_KEY;
     case GB_ERR_NETWORK:
     case GB_ERR_DENIED:
-    case GB_ERR_STATE: return CLI_SERVER;
+    case GB_ERR_STATE:
+        return CLI_SERVER;
     case GB_ERR_SPACE:
-    case GB_ERR_MEMORY: return CLI_SPACE;
-    case GB_ERR_IO: return CLI_IO;
-    default: return CLI_FAILURE;
+    case GB_ERR_MEMORY:
+        return CLI_SPACE;
+    case GB_ERR_IO:
+        return CLI_IO;
+    default:
+        return CLI_FAILURE;
     }
 }
 
@@ -278,13 +286,13 @@ static int read_connection(cli *c) {
     return -1;
 }
 
-int cli_open(cli *c) {
+int cli_open(cli *c, bool server) {
     c->bar = c->progress && strcmp(c->progress, "always") == 0;
     if (!c->progress || strcmp(c->progress, "auto") == 0) {
         c->bar = isatty(STDERR_FILENO);
         c->progress = "auto";
     }
-    const int code = read_connection(c);
+    const int code = server ? read_connection(c) : -1;
     if (code >= 0) return code;
     gb_ctx_config config;
     gb_ctx_config_defaults(&config);

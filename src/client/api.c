@@ -4,19 +4,18 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-
 gb_status gb_api_check_id(gb_client *c, const char *id, const char *what) {
     const size_t n = strlen(id);
     if ((n == 32 || n == 64) && strspn(id, "0123456789abcdef") == n) return GB_OK;
-    return gb_fail(c->ctx, GB_ERR_ARGUMENT, "'%.70s' is not the id of a %s: want 32 hex digits, as glovebox %s prints", id, what,
-                   strcmp(what, "job") == 0 ? "job list" : "list");
+    return gb_fail(c->ctx, GB_ERR_ARGUMENT, "'%.70s' is not the id of a %s: want 32 hex digits, as glovebox %s prints",
+                   id, what, strcmp(what, "job") == 0 ? "job list" : "list");
 }
 
 /* ---- answers ---- */
 
 static gb_status strange(gb_client *c, const char *what) {
-    return gb_fail(c->ctx, GB_ERR_NETWORK, "%s: the answer about %s is not understood; is its version %s?", c->server, what,
-                   gb_version());
+    return gb_fail(c->ctx, GB_ERR_NETWORK, "%s: the answer about %s is not understood; is its version %s?", c->server,
+                   what, gb_version());
 }
 
 /* One call whose answer is JSON; *out is the caller's. */
@@ -118,8 +117,10 @@ gb_status gb_api_open(gb_client *c) {
     if (*c->workspace_id) return GB_OK;
     if (!c->http) GB_TRY(gb_http_new(&c->http, c->ctx, c->server, c->token, c->retry, NULL));
     if (!c->token)
-        return gb_fail(c->ctx, GB_ERR_DENIED, "no token for %s: give --token-file FILE (the file 'token' in the server's data "
-                                              "folder), --data DIR or GLOVEBOX_TOKEN", c->server);
+        return gb_fail(c->ctx, GB_ERR_DENIED,
+                       "no token for %s: give --token-file FILE (the file 'token' in the server's data "
+                       "folder), --data DIR or GLOVEBOX_TOKEN",
+                       c->server);
     json_t *body = json_pack("{s:s}", "name", c->workspace), *o = NULL;
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);

@@ -50,8 +50,9 @@ static gb_status set_server(gb_client *c, const char *server, const char *token)
         /* The token becomes a header line: nothing but printable ASCII may enter it. */
         for (const char *p = token; *p; p++)
             if (*p <= 32 || *p > 126)
-                return gb_fail(c->ctx, GB_ERR_ARGUMENT, "the server's token holds a space or a control character; give "
-                                                        "the text of the server's file 'token'");
+                return gb_fail(c->ctx, GB_ERR_ARGUMENT,
+                               "the server's token holds a space or a control character; give "
+                               "the text of the server's file 'token'");
         c->token = gb_strdup(c->ctx, token);
         if (!c->token) return gb_ctx_status(c->ctx);
     }
@@ -61,8 +62,9 @@ static gb_status set_server(gb_client *c, const char *server, const char *token)
 gb_status gb_client_new(gb_client **out, gb_ctx *ctx, const gb_client_config *config) {
     *out = NULL;
     if (config->size != sizeof *config)
-        return gb_fail(ctx, GB_ERR_ARGUMENT, "gb_client_config: size %zu, want %zu; call gb_client_config_defaults first",
-                       config->size, sizeof *config);
+        return gb_fail(ctx, GB_ERR_ARGUMENT,
+                       "gb_client_config: size %zu, want %zu; call gb_client_config_defaults first", config->size,
+                       sizeof *config);
     if (!(config->retry >= 0 && config->retry <= 86400))
         return gb_fail(ctx, GB_ERR_ARGUMENT, "retry: want 0 to 86400 seconds");
     if (config->connections < 1 || config->connections > 16)

@@ -1,7 +1,7 @@
 /* client/dataset: put, list, get and remove: image stacks kept encrypted at the server.
  *
- * A stack of nz sections of nx x ny becomes lines (z, strip, x) of `rows` values: row r of strip i is row i * rows + r of
- * the section, zero past its end. Strips exist because a ciphertext has only N coefficients. */
+ * A stack of nz sections of nx x ny becomes lines (z, strip, x) of `rows` values: row r of strip i is row i * rows + r
+ * of the section, zero past its end. Strips exist because a ciphertext has only N coefficients. */
 #include "client/remote.h"
 #include "format/format.h"
 #include "workload/tomography/tomography.h"
@@ -94,8 +94,12 @@ static gb_status put_stack(gb_dataset_info *out, gb_client *c, stack *s, const g
     gb_bundle_info info;
     GB_TRY(bound_of(&bound, s, c->ctx));
     GB_TRY(describe(&info, c, s, bound));
-    gb_note note = {
-        .kind = GB_NOTE_STACK, .sample = s->info->sample, .nx = s->info->nx, .ny = s->info->ny, .nz = s->info->nz, .copies = 1};
+    gb_note note = {.kind = GB_NOTE_STACK,
+                    .sample = s->info->sample,
+                    .nx = s->info->nx,
+                    .ny = s->info->ny,
+                    .nz = s->info->nz,
+                    .copies = 1};
     for (unsigned i = 0; i < 3; i++) note.pixel[i] = (float)s->info->pixel[i];
     gb_copy_text(note.name, sizeof note.name, o->name ? o->name : base_name(o->input));
     const gb_line_source lines = {.user = s, .read = read_lines};
@@ -186,15 +190,20 @@ static gb_status write_volume(void *user, gb_ctx *ctx, const double *lines, size
     return gb_tomo_unpack(t->array, ctx, &t->config, lines, first, count);
 }
 
-/* Integers are written as the integers they were: the noise is far below one half. Unsigned bytes need the next larger. */
+/* Integers are written as the integers they were: the noise is far below one half. Unsigned bytes need the next larger.
+ */
 static gb_sample sample_of(const gb_note *n) {
     if (n->kind != GB_NOTE_STACK) return GB_SAMPLE_F32;
     switch (n->sample) {
-    case GB_SAMPLE_I8: return GB_SAMPLE_I8;
-    case GB_SAMPLE_I16: return GB_SAMPLE_I16;
+    case GB_SAMPLE_I8:
+        return GB_SAMPLE_I8;
+    case GB_SAMPLE_I16:
+        return GB_SAMPLE_I16;
     case GB_SAMPLE_U8:
-    case GB_SAMPLE_U16: return GB_SAMPLE_U16;
-    default: return GB_SAMPLE_F32;
+    case GB_SAMPLE_U16:
+        return GB_SAMPLE_U16;
+    default:
+        return GB_SAMPLE_F32;
     }
 }
 
@@ -245,8 +254,9 @@ static gb_status open_key(gb_client *c, const gb_api_dataset *d, const char *key
     GB_TRY(gb_keystore_open(c, key));
     gb_hex(id, gb_secret_key_id(c->secret)->b, GB_HASH_BYTES);
     if (strcmp(id, d->info.key) == 0) return GB_OK;
-    return gb_fail(c->ctx, GB_ERR_KEY, "dataset %s is encrypted under the key %.16s..., not under '%s'; see glovebox key list",
-                   d->info.id, d->info.key, key);
+    return gb_fail(c->ctx, GB_ERR_KEY,
+                   "dataset %s is encrypted under the key %.16s..., not under '%s'; see glovebox key list", d->info.id,
+                   d->info.key, key);
 }
 
 static gb_status get_dataset(target *t, gb_client *c, const char *id, const char *output, const char *key) {
@@ -256,16 +266,18 @@ static gb_status get_dataset(target *t, gb_client *c, const char *id, const char
     uint64_t bytes = 0;
     GB_TRY(gb_api_dataset_get(&d, c, id));
     if (strcmp(d.info.state, "ready") != 0)
-        return gb_fail(c->ctx, GB_ERR_STATE, "dataset %s is %s, %llu of %llu tiles are there; finish its upload first", id,
-                       d.info.state, (unsigned long long)d.info.received, (unsigned long long)d.info.tiles);
+        return gb_fail(c->ctx, GB_ERR_STATE, "dataset %s is %s, %llu of %llu tiles are there; finish its upload first",
+                       id, d.info.state, (unsigned long long)d.info.received, (unsigned long long)d.info.tiles);
     GB_TRY(open_key(c, &d, key));
     gb_status s = gb_remote_manifest(&m, &p, c, id);
     if (s == GB_OK) t->info = m.info;
     gb_manifest_release(&m);
     gb_params_free(p);
     if (s == GB_OK && gb_note_open(&t->note, c, d.label) != GB_OK)
-        s = gb_fail(c->ctx, GB_ERR_FORMAT, "dataset %s carries no note of this key about its shape; it was not made by this "
-                                           "client", id);
+        s = gb_fail(c->ctx, GB_ERR_FORMAT,
+                    "dataset %s carries no note of this key about its shape; it was not made by this "
+                    "client",
+                    id);
     if (s == GB_OK) s = begin(t, c->ctx, output);
     const bool volume = t->note.kind == GB_NOTE_VOLUME;
     const gb_line_sink lines = {.user = t, .write = volume ? write_volume : write_stack};

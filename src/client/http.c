@@ -28,8 +28,9 @@ gb_status gb_http_new(gb_http **out, gb_ctx *ctx, const char *server, const char
                       atomic_bool *stop) {
     *out = NULL;
     if (!server)
-        return gb_fail(ctx, GB_ERR_ARGUMENT, "no server: give --server URL or --data DIR, set GLOVEBOX_SERVER, or work "
-                                             "without one (--local)");
+        return gb_fail(ctx, GB_ERR_ARGUMENT,
+                       "no server: give --server URL or --data DIR, set GLOVEBOX_SERVER, or work "
+                       "without one (--local)");
     gb_http *h;
     GB_TRY(gb_alloc_zero(&h, ctx, 1, sizeof *h));
     h->retry = retry;
@@ -182,16 +183,19 @@ static gb_status refused(gb_ctx *ctx, const gb_http *h, long status, const gb_bu
     if (o && json_unpack(o, "{s:{s:s,s:s}}", "error", "code", &name, "message", &message) == 0) {
         code = by_name(name);
         size_t n = 0;
-        for (const char *p = message; *p && n + 1 < sizeof text; p++) text[n++] = (char)((unsigned char)*p < 32 ? ' ' : *p);
+        for (const char *p = message; *p && n + 1 < sizeof text; p++)
+            text[n++] = (char)((unsigned char)*p < 32 ? ' ' : *p);
         text[n] = 0;
     }
     json_decref(o);
     if (status == 401)
-        return gb_fail(ctx, GB_ERR_DENIED, "%s refused the token; give --token-file FILE (the file 'token' in the server's "
-                                           "data folder), --data DIR or GLOVEBOX_TOKEN", h->server);
+        return gb_fail(ctx, GB_ERR_DENIED,
+                       "%s refused the token; give --token-file FILE (the file 'token' in the server's "
+                       "data folder), --data DIR or GLOVEBOX_TOKEN",
+                       h->server);
     if (!name)
-        return gb_fail(ctx, GB_ERR_NETWORK, "%s answered %ld without a Glovebox error; is it a Glovebox server?", h->server,
-                       status);
+        return gb_fail(ctx, GB_ERR_NETWORK, "%s answered %ld without a Glovebox error; is it a Glovebox server?",
+                       h->server, status);
     return gb_fail(ctx, code, "server: %s", text);
 }
 
@@ -201,7 +205,8 @@ static bool worth_another(const gb_http_request *r, CURLcode code, long status) 
     if (r->once) return false;
     if (code == CURLE_OK) return status == 502 || status == 503 || status == 504;
     return code == CURLE_OPERATION_TIMEDOUT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-           code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_SSL_CONNECT_ERROR;
+           code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 ||
+           code == CURLE_SSL_CONNECT_ERROR;
 }
 
 /* One try. *again says whether another may help. */
@@ -229,7 +234,8 @@ static gb_status try_once(bool *again, exchange *x, const gb_http_request *r) {
     if (x->event_status != GB_OK) return x->event_status;
     if (x->reply->status != GB_OK) return gb_fail(x->ctx, GB_ERR_MEMORY, "out of memory for the server's answer");
     if (x->too_large)
-        return gb_fail(x->ctx, GB_ERR_LIMIT, "%s answered more than the %zu bytes that are right here", h->server, x->max);
+        return gb_fail(x->ctx, GB_ERR_LIMIT, "%s answered more than the %zu bytes that are right here", h->server,
+                       x->max);
     *again = worth_another(r, code, status);
     if (code != CURLE_OK)
         return gb_fail(x->ctx, GB_ERR_NETWORK, "%s: %s; is the server running, and the address right?", h->server,

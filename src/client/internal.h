@@ -27,8 +27,8 @@ struct gb_client {
 /* ---- keystore.c ---- */
 /* Opens the named key into client->secret and keyset; asks for the passphrase unless that key is open already. */
 GB_CHECK gb_status gb_keystore_open(gb_client *c, const char *name);
-/* The same for a name or, where that is NULL, the only key of these parameters. Errors: KEY (none, several), PARAMS (the
- * named key has others). */
+/* The same for a name or, where that is NULL, the only key of these parameters. Errors: KEY (none, several), PARAMS
+ * (the named key has others). */
 GB_CHECK gb_status gb_keystore_open_for(gb_client *c, const char *name, const char *params);
 /* Name of the key with this id into name[GB_KEY_NAME_MAX + 1]; KEY when the store has none. */
 GB_CHECK gb_status gb_keystore_find(char *name, gb_client *c, const char *id_hex);

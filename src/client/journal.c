@@ -7,7 +7,6 @@ static gb_status path_of(char **out, gb_client *c, const gb_hash *content) {
     gb_buffer b = GB_BUFFER_INIT;
     gb_hash id;
     char hex[2 * GB_HASH_BYTES + 1];
-    gb_write_bytes(&b, c->server, strlen(c->server) + 1);
     gb_write_bytes(&b, c->workspace, strlen(c->workspace) + 1);
     gb_write_bytes(&b, gb_secret_key_id(c->secret)->b, GB_HASH_BYTES);
     gb_write_bytes(&b, content->b, GB_HASH_BYTES);

@@ -1,5 +1,7 @@
-/* client/journal: what must be remembered so that an interrupted command goes on where it stopped. One small file in the
- * key store's folder "state", named by a hash of server, workspace, key and content; gone once the work is done. */
+/* client/journal: what must be remembered so that an interrupted command goes on where it stopped. One small file in
+ * the key store's folder "state", named by a hash of workspace, key and content; gone once the work is done. The
+ * server's address is not part of it: it may come back under another one, and the same nonce gives the same bytes
+ * anywhere. */
 #ifndef GB_CLIENT_JOURNAL_H
 #define GB_CLIENT_JOURNAL_H
 

@@ -32,14 +32,14 @@ gb_status gb_keyfile_decode(gb_keyfile *f, gb_ctx *ctx, const char *name, const 
     if (n >= sizeof magic && memcmp(data, magic, sizeof magic) != 0)
         return gb_fail(ctx, GB_ERR_FORMAT, "%s: not a key file; restore it from a backup", name);
     if (n < GB_KEYFILE_BYTES)
-        return gb_fail(ctx, GB_ERR_TRUNCATED, "%s: %zu bytes where a key file has %d; restore it from a backup", name, n,
-                       GB_KEYFILE_BYTES);
+        return gb_fail(ctx, GB_ERR_TRUNCATED, "%s: %zu bytes where a key file has %d; restore it from a backup", name,
+                       n, GB_KEYFILE_BYTES);
     gb_reader r = gb_reader_init(data, n);
     (void)gb_read_bytes(&r, sizeof magic);
     const unsigned version = gb_read_u16(&r), kdf = gb_read_u16(&r);
     if (version != GB_KEYFILE_VERSION || kdf != GB_KEYFILE_KDF)
-        return gb_fail(ctx, GB_ERR_VERSION, "%s: key file version %u, kdf %u; this program reads version %d, kdf %d", name,
-                       version, kdf, GB_KEYFILE_VERSION, GB_KEYFILE_KDF);
+        return gb_fail(ctx, GB_ERR_VERSION, "%s: key file version %u, kdf %u; this program reads version %d, kdf %d",
+                       name, version, kdf, GB_KEYFILE_VERSION, GB_KEYFILE_KDF);
     const uint32_t reserved = gb_read_u32(&r);
     f->ops = gb_read_u64(&r);
     f->memory = gb_read_u64(&r);
@@ -58,8 +58,8 @@ gb_status gb_keyfile_decode(gb_keyfile *f, gb_ctx *ctx, const char *name, const 
 /* The passphrase's key, in guarded memory; frees nothing on success. */
 static gb_status derive(uint8_t **out, gb_ctx *ctx, const gb_keyfile *f, const char *passphrase) {
     GB_TRY(gb_alloc_secret(out, ctx, crypto_aead_xchacha20poly1305_ietf_KEYBYTES, 1));
-    if (crypto_pwhash(*out, crypto_aead_xchacha20poly1305_ietf_KEYBYTES, passphrase, strlen(passphrase), f->salt, f->ops,
-                      (size_t)f->memory, crypto_pwhash_ALG_ARGON2ID13) != 0) {
+    if (crypto_pwhash(*out, crypto_aead_xchacha20poly1305_ietf_KEYBYTES, passphrase, strlen(passphrase), f->salt,
+                      f->ops, (size_t)f->memory, crypto_pwhash_ALG_ARGON2ID13) != 0) {
         gb_free_secret(*out);
         *out = NULL;
         return gb_fail(ctx, GB_ERR_MEMORY, "opening the key needs %llu MiB of memory for its passphrase; free some",

@@ -37,7 +37,8 @@ GB_CHECK gb_status gb_keyfile_seal(gb_keyfile *f, gb_ctx *ctx, const uint8_t roo
 GB_CHECK gb_status gb_keyfile_open(uint8_t root[GB_KEYFILE_ROOT], gb_ctx *ctx, const gb_keyfile *f,
                                    const char *passphrase);
 void gb_keyfile_encode(uint8_t out[GB_KEYFILE_BYTES], const gb_keyfile *f);
-/* Checks everything that can be checked without the passphrase. Errors: FORMAT, TRUNCATED, VERSION. name is for errors. */
+/* Checks everything that can be checked without the passphrase. Errors: FORMAT, TRUNCATED, VERSION. name is for errors.
+ */
 GB_CHECK gb_status gb_keyfile_decode(gb_keyfile *f, gb_ctx *ctx, const char *name, const uint8_t *data, size_t n);
 
 #endif

@@ -17,8 +17,9 @@ static bool name_ok(const char *name) {
 
 static gb_status check_name(gb_ctx *ctx, const char *name) {
     if (name_ok(name)) return GB_OK;
-    return gb_fail(ctx, GB_ERR_ARGUMENT, "key name '%.60s': want 1 to %d of a-z A-Z 0-9 . _ -, not beginning with . or -",
-                   name, GB_KEY_NAME_MAX);
+    return gb_fail(ctx, GB_ERR_ARGUMENT,
+                   "key name '%.60s': want 1 to %d of a-z A-Z 0-9 . _ -, not beginning with . or -", name,
+                   GB_KEY_NAME_MAX);
 }
 
 static char *file_of(gb_client *c, const char *name, const char *ending) {
@@ -31,8 +32,8 @@ static gb_status read_file(uint8_t **data, size_t *n, gb_client *c, const char *
     gb_status s = gb_file_read(data, n, c->ctx, path, max);
     gb_free(path);
     if (s == GB_ERR_NOT_FOUND)
-        s = gb_fail(c->ctx, GB_ERR_KEY, "no key '%s' in %s; see glovebox key list, or make one: glovebox key new %s", name,
-                    c->keys, name);
+        s = gb_fail(c->ctx, GB_ERR_KEY, "no key '%s' in %s; see glovebox key list, or make one: glovebox key new %s",
+                    name, c->keys, name);
     return s;
 }
 
@@ -54,8 +55,10 @@ static gb_status write_new(gb_client *c, const char *path, const void *data, siz
     if (!tmp) return gb_ctx_status(c->ctx);
     gb_status s = gb_file_write(c->ctx, tmp, data, n, mode);
     if (s == GB_OK && link(tmp, path) != 0)
-        s = errno == EEXIST ? gb_fail(c->ctx, GB_ERR_EXISTS, "%s is there already; keys are never overwritten: choose "
-                                                             "another name, or remove that key first", path)
+        s = errno == EEXIST ? gb_fail(c->ctx, GB_ERR_EXISTS,
+                                      "%s is there already; keys are never overwritten: choose "
+                                      "another name, or remove that key first",
+                                      path)
                             : gb_fail_errno(c->ctx, "making", path);
     (void)unlink(tmp);
     gb_free(tmp);
@@ -132,8 +135,10 @@ static gb_status refuse_existing(gb_client *c, const char *name) {
     char *path = file_of(c, name, "key");
     if (!path) return gb_ctx_status(c->ctx);
     if (access(path, F_OK) == 0)
-        s = gb_fail(c->ctx, GB_ERR_EXISTS, "key '%s' is there already; keys are never overwritten: choose another name, or "
-                                           "remove that key first", name);
+        s = gb_fail(c->ctx, GB_ERR_EXISTS,
+                    "key '%s' is there already; keys are never overwritten: choose another name, or "
+                    "remove that key first",
+                    name);
     gb_free(path);
     return s;
 }
@@ -269,7 +274,8 @@ static gb_status check_public(gb_client *c, const char *name, const gb_hash *id)
         gb_keyset *k = NULL;
         s = gb_keyset_decode(&k, c->ctx, data, n);
         if (s == GB_OK && !gb_hash_equal(gb_keyset_id(k), id))
-            s = gb_fail(c->ctx, GB_ERR_KEY, "%s is not the public part of key '%s'; restore it from a backup", path, name);
+            s = gb_fail(c->ctx, GB_ERR_KEY, "%s is not the public part of key '%s'; restore it from a backup", path,
+                        name);
         gb_keyset_free(k);
         gb_free(data);
     }
@@ -294,7 +300,8 @@ gb_status gb_keystore_open(gb_client *c, const char *name) {
         s = gb_fail(c->ctx, GB_ERR_KEY, "key '%s': wrong passphrase (or its file was changed); try again", name);
     if (s == GB_OK) s = gb_secret_restore(&secret, &keyset, c->ctx, p, root);
     if (s == GB_OK && !gb_hash_equal(gb_keyset_id(keyset), &f.key))
-        s = gb_fail(c->ctx, GB_ERR_KEY, "key '%s': its secret does not make its id; restore the file from a backup", name);
+        s = gb_fail(c->ctx, GB_ERR_KEY, "key '%s': its secret does not make its id; restore the file from a backup",
+                    name);
     gb_free_secret(root);
     gb_free_secret(pass);
     gb_params_free(p);
@@ -341,8 +348,10 @@ gb_status gb_keystore_find(char *name, gb_client *c, const char *id_hex) {
     search s = {.id = id_hex};
     GB_TRY(gb_client_key_list(c, match, &s));
     if (s.found == 0)
-        return gb_fail(c->ctx, GB_ERR_KEY, "no key in %s has the id %.16s...; give --key-store DIR of the key it was encrypted "
-                                           "under", c->keys, id_hex);
+        return gb_fail(c->ctx, GB_ERR_KEY,
+                       "no key in %s has the id %.16s...; give --key-store DIR of the key it was encrypted "
+                       "under",
+                       c->keys, id_hex);
     gb_copy_text(name, GB_KEY_NAME_MAX + 1, s.name);
     return GB_OK;
 }
@@ -353,15 +362,17 @@ gb_status gb_keystore_open_for(gb_client *c, const char *name, const char *param
         gb_key_info info;
         GB_TRY(gb_client_key_show(&info, c, name));
         if (strcmp(info.params, params) != 0)
-            return gb_fail(c->ctx, GB_ERR_PARAMS, "key '%s' has the parameters %s, this work needs %s; make one: glovebox "
-                                                  "key new NAME --params %s", name, *info.params ? info.params : "unknown",
-                           params, params);
+            return gb_fail(c->ctx, GB_ERR_PARAMS,
+                           "key '%s' has the parameters %s, this work needs %s; make one: glovebox "
+                           "key new NAME --params %s",
+                           name, *info.params ? info.params : "unknown", params, params);
         return gb_keystore_open(c, name);
     }
     GB_TRY(gb_client_key_list(c, match, &s));
     if (s.found == 0)
-        return gb_fail(c->ctx, GB_ERR_KEY, "no key with the parameters %s in %s; make one: glovebox key new NAME --params %s",
-                       params, c->keys, params);
+        return gb_fail(c->ctx, GB_ERR_KEY,
+                       "no key with the parameters %s in %s; make one: glovebox key new NAME --params %s", params,
+                       c->keys, params);
     if (s.found > 1)
         return gb_fail(c->ctx, GB_ERR_KEY, "%u keys in %s fit; say which with --key NAME", s.found, c->keys);
     return gb_keystore_open(c, s.name);

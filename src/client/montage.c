@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define GB_DIFFERENCE 1000.0f
-#define GB_CELL 256   /* a panel is at most this wide and high, and enlarged by a whole factor up to it */
+#define GB_CELL 256 /* a panel is at most this wide and high, and enlarged by a whole factor up to it */
 #define GB_MARGIN 12
 #define GB_CAPTION 22 /* room above the first row */
 #define GB_LEGEND 16  /* room above each other row */

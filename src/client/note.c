@@ -73,9 +73,8 @@ gb_status gb_note_open(gb_note *out, gb_client *c, const char *label) {
         return GB_ERR_FORMAT;
     GB_TRY(note_key(&key, c));
     unsigned long long got = 0;
-    const int bad =
-        crypto_aead_xchacha20poly1305_ietf_decrypt(plain, &got, NULL, sealed + GB_NOTE_NONCE, n - GB_NOTE_NONCE, purpose,
-                                                   sizeof purpose, sealed, key);
+    const int bad = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, &got, NULL, sealed + GB_NOTE_NONCE,
+                                                               n - GB_NOTE_NONCE, purpose, sizeof purpose, sealed, key);
     gb_free_secret(key);
     if (bad) return GB_ERR_KEY;
     gb_reader r = gb_reader_init(plain, (size_t)got);

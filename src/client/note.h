@@ -1,5 +1,5 @@
-/* client/note: what the owner wants to remember of a dataset (its name and how to unpack it), sealed into the label that
- * the server keeps without understanding it. */
+/* client/note: what the owner wants to remember of a dataset (its name and how to unpack it), sealed into the label
+ * that the server keeps without understanding it. */
 #ifndef GB_CLIENT_NOTE_H
 #define GB_CLIENT_NOTE_H
 
@@ -15,7 +15,7 @@ typedef enum gb_note_kind {
 
 typedef struct gb_note {
     gb_note_kind kind;
-    unsigned sample;             /* STACK: gb_sample of the file it came from, so that integers come back as they were */
+    unsigned sample; /* STACK: gb_sample of the file it came from, so that integers come back as they were */
     uint32_t nx, ny, nz, copies; /* of the array that is unpacked: STACK nz sections; VOLUME nz is the thickness */
     float pixel[3];              /* angstrom, in the order of the file that get writes */
     char name[GB_NOTE_NAME_MAX + 1];

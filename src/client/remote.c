@@ -30,7 +30,8 @@ static gb_status send_missing(gb_client *c, const char *id, const gb_bundle_info
                               const bool *missing, uint64_t *bytes) {
     upload u = {.missing = missing};
     gb_buffer manifest = GB_BUFFER_INIT;
-    gb_status s = gb_alloc_zero(&u.hashes, c->ctx, gb_bundle_tiles(info, gb_secret_params(c->secret)), sizeof *u.hashes);
+    gb_status s =
+        gb_alloc_zero(&u.hashes, c->ctx, gb_bundle_tiles(info, gb_secret_params(c->secret)), sizeof *u.hashes);
     if (s == GB_OK) s = gb_transfer_new(&u.transfer, c, id);
     const gb_tile_sink sink = {.user = &u, .write = send_tile};
     if (s == GB_OK) s = gb_seal(c, info, lines, &sink, "encrypt and upload");
@@ -109,8 +110,9 @@ static gb_status compare(gb_client *c, const gb_bundle_info *got, const gb_bundl
                 got->lines_per_tile == want->lines_per_tile && got->seeded == want->seeded;
     for (uint32_t i = 0; same && i < want->axis_count; i++) same = got->axes[i].size == want->axes[i].size;
     if (same) return GB_OK;
-    return gb_fail(c->ctx, GB_ERR_PARAMS, "the server's result has another shape or scale than the program's; are client and "
-                                          "server of one version?");
+    return gb_fail(c->ctx, GB_ERR_PARAMS,
+                   "the server's result has another shape or scale than the program's; are client and "
+                   "server of one version?");
 }
 
 /* The tiles of one group in memory, as gb_decrypt asks for them. */
@@ -152,7 +154,8 @@ static gb_status fetch_group(group_tiles *g, gb_client *c, gb_transfer *t, const
             g->tile[i] = gb_bundle_tile(&m->info, plane, b, group);
             g->size[i] = gb_tile_bytes(&m->info, p, plane, group);
             if (g->tile[i] >= m->tile_count)
-                s = gb_fail(c->ctx, GB_ERR_FORMAT, "the manifest has no tile %zu; the server's copy is damaged", g->tile[i]);
+                s = gb_fail(c->ctx, GB_ERR_FORMAT, "the manifest has no tile %zu; the server's copy is damaged",
+                            g->tile[i]);
             if (s == GB_OK) s = gb_alloc(&g->data[i], c->ctx, g->size[i], 1);
             if (s == GB_OK) s = gb_transfer_get(t, c->ctx, g->tile[i], g->data[i], g->size[i], &m->tiles[g->tile[i]]);
         }
@@ -185,8 +188,9 @@ gb_status gb_remote_get(gb_client *c, const char *id, const gb_bundle_info *expe
     gb_status s = gb_remote_manifest(&m, &p, c, id);
     if (s == GB_OK && expect) s = compare(c, &m.info, expect);
     if (s == GB_OK && !gb_hash_equal(&m.info.key, gb_secret_key_id(c->secret)))
-        s = gb_fail(c->ctx, GB_ERR_KEY, "dataset %s is encrypted under another key than '%s'; see glovebox list and key list",
-                    id, c->key_name);
+        s = gb_fail(c->ctx, GB_ERR_KEY,
+                    "dataset %s is encrypted under another key than '%s'; see glovebox list and key list", id,
+                    c->key_name);
     if (s == GB_OK) s = gb_transfer_new(&t, c, id);
     if (s == GB_OK) s = fetch_all(c, t, &m, p, lines);
     if (t) *bytes += gb_transfer_bytes(t);

@@ -29,9 +29,9 @@ static void cpu_model(char *out, size_t capacity) {
 static json_t *figure(double v) { return v >= 0 ? json_real(v) : json_null(); }
 
 static json_t *seconds_of(const gb_report *r) {
-    return json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "read", r->seconds_read, "align", r->seconds_align, "measure",
-                     r->seconds_measure, "encrypt", r->seconds_encrypt, "compute", r->seconds_compute, "decrypt",
-                     r->seconds_decrypt, "write", r->seconds_write, "compare", r->seconds_compare, "total",
+    return json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "read", r->seconds_read, "align", r->seconds_align,
+                     "measure", r->seconds_measure, "encrypt", r->seconds_encrypt, "compute", r->seconds_compute,
+                     "decrypt", r->seconds_decrypt, "write", r->seconds_write, "compare", r->seconds_compare, "total",
                      r->seconds_total);
 }
 
@@ -39,11 +39,11 @@ static json_t *object_of(const gb_report *r) {
     char model[256];
     cpu_model(model, sizeof model);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    json_t *o = json_pack(
-        "{s:s,s:s,s:s,s:s,s:[i,i,i],s:[i,i,i],s:i,s:I,s:I,s:I}", "version", gb_version(), "where", r->where, "precision",
-        r->precision, "params", r->params, "series", (int)r->nx, (int)r->ny, (int)r->tilts, "volume", (int)r->volume_x,
-        (int)r->volume_y, (int)r->volume_z, "copies", (int)r->copies, "bytes_raw", (json_int_t)r->bytes_raw,
-        "bytes_uploaded", (json_int_t)r->bytes_uploaded, "bytes_downloaded", (json_int_t)r->bytes_downloaded);
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:[i,i,i],s:[i,i,i],s:i,s:I,s:I,s:I}", "version", gb_version(), "where",
+                          r->where, "precision", r->precision, "params", r->params, "series", (int)r->nx, (int)r->ny,
+                          (int)r->tilts, "volume", (int)r->volume_x, (int)r->volume_y, (int)r->volume_z, "copies",
+                          (int)r->copies, "bytes_raw", (json_int_t)r->bytes_raw, "bytes_uploaded",
+                          (json_int_t)r->bytes_uploaded, "bytes_downloaded", (json_int_t)r->bytes_downloaded);
     if (!o) return NULL;
     int bad = json_object_set_new(o, "relative_rms_error", figure(r->relative_rms_error));
     bad |= json_object_set_new(o, "predicted_rms_error", figure(r->predicted_rms_error));
@@ -54,8 +54,8 @@ static json_t *object_of(const gb_report *r) {
     bad |= json_object_set_new(o, "job_threads", json_integer((json_int_t)r->job_threads));
     bad |= json_object_set_new(o, "seconds", seconds_of(r));
     bad |= json_object_set_new(o, "pixels_replaced", json_integer((json_int_t)r->pixels_replaced));
-    bad |= json_object_set_new(o, "machine", json_pack("{s:s,s:i,s:i}", "cpu", model, "cores", (int)cores, "threads",
-                                                       (int)r->threads));
+    bad |= json_object_set_new(
+        o, "machine", json_pack("{s:s,s:i,s:i}", "cpu", model, "cores", (int)cores, "threads", (int)r->threads));
     if (*r->dataset) bad |= json_object_set_new(o, "dataset", json_string(r->dataset));
     if (*r->result) bad |= json_object_set_new(o, "result", json_string(r->result));
     if (*r->job) bad |= json_object_set_new(o, "job", json_string(r->job));

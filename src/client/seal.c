@@ -33,7 +33,8 @@ static gb_status reserve(group_buffer *b, gb_ctx *ctx, const gb_bundle_info *inf
 
 /* Values of one group as scaled integers. |value| <= max_abs holds for every one of them afterwards (NaN fails it), and
  * the plan has made max_abs * scale < Q / 4. */
-static gb_status load(group_buffer *b, gb_ctx *ctx, const gb_bundle_info *info, size_t group, const gb_line_source *lines) {
+static gb_status load(group_buffer *b, gb_ctx *ctx, const gb_bundle_info *info, size_t group,
+                      const gb_line_source *lines) {
     size_t first;
     const size_t count = group_lines(info, group, &first);
     GB_TRY(lines->read(lines->user, ctx, b->values, first, count));
@@ -47,8 +48,9 @@ static gb_status load(group_buffer *b, gb_ctx *ctx, const gb_bundle_info *info, 
         b->scaled[i] = llrint(v * info->scale);
     }
     if (bad == SIZE_MAX) return GB_OK;
-    return gb_fail(ctx, GB_ERR_RANGE, "line %zu, row %zu: a value is not within the declared range; the result could not be "
-                                      "decrypted exactly, so nothing was encrypted; declare a larger range",
+    return gb_fail(ctx, GB_ERR_RANGE,
+                   "line %zu, row %zu: a value is not within the declared range; the result could not be "
+                   "decrypted exactly, so nothing was encrypted; declare a larger range",
                    first + bad / b->rows, bad % b->rows);
 }
 
@@ -78,8 +80,7 @@ gb_status gb_seal_content(gb_hash *out, gb_client *c, const gb_bundle_info *info
         size_t first;
         const size_t count = group_lines(info, g, &first);
         s = load(&b, c->ctx, info, g, lines);
-        if (s == GB_OK)
-            crypto_generichash_update(&state, (const uint8_t *)b.scaled, count * b.rows * sizeof *b.scaled);
+        if (s == GB_OK) crypto_generichash_update(&state, (const uint8_t *)b.scaled, count * b.rows * sizeof *b.scaled);
         if (s == GB_OK) s = gb_progress(c->ctx, "check ranges", g + 1, groups);
     }
     crypto_generichash_final(&state, out->b, GB_HASH_BYTES);

@@ -20,8 +20,8 @@ typedef struct gb_line_sink {
 GB_CHECK gb_status gb_seal_content(gb_hash *out, gb_client *c, const gb_bundle_info *info, const gb_line_source *lines);
 /* Encrypts all groups with the open key into the sink. info->seed must be that of the content (gb_secret_dataset_seed).
  * The same check is made again: the source must not have changed in between. */
-GB_CHECK gb_status gb_seal(gb_client *c, const gb_bundle_info *info, const gb_line_source *lines, const gb_tile_sink *sink,
-                           const char *stage);
+GB_CHECK gb_status gb_seal(gb_client *c, const gb_bundle_info *info, const gb_line_source *lines,
+                           const gb_tile_sink *sink, const char *stage);
 /* Decrypts one group. */
 GB_CHECK gb_status gb_unseal_group(gb_client *c, const gb_bundle_info *info, size_t group, const gb_tile_source *source,
                                    const gb_line_sink *lines);

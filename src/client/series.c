@@ -76,7 +76,8 @@ gb_status gb_series_open(gb_series *s, double seconds[2], gb_ctx *ctx, const gb_
     GB_TRY(open_files(s, ctx, o));
     const double angle = axis_of(s, o);
     const bool turn = o->align || fabs(angle) > 1e-9;
-    if (!turn && normal == GB_TOMO_KEEP && o->taper == 0 && s->ny > 1 && s->bytes_raw > (UINT64_C(1) << 30)) return GB_OK;
+    if (!turn && normal == GB_TOMO_KEEP && o->taper == 0 && s->ny > 1 && s->bytes_raw > (UINT64_C(1) << 30))
+        return GB_OK;
     float *raw;
     GB_TRY(gb_alloc(&raw, ctx, s->count * s->ny * s->nx, sizeof *raw));
     gb_status status = read_rows(raw, ctx, s, 0, s->ny);
@@ -89,8 +90,7 @@ gb_status gb_series_open(gb_series *s, double seconds[2], gb_ctx *ctx, const gb_
     } else {
         s->images = raw;
     }
-    if (status == GB_OK)
-        status = gb_tomo_normalise(s->images, ctx, s->nx, s->ny, s->count, normal, o->taper);
+    if (status == GB_OK) status = gb_tomo_normalise(s->images, ctx, s->nx, s->ny, s->count, normal, o->taper);
     seconds[turn ? 1 : 0] += gb_seconds() - aligning;
     return status;
 }

@@ -54,7 +54,8 @@ gb_status gb_strip_plain(gb_strip *s) {
     gb_ctx *ctx = s->c->ctx;
     float *lines;
     gb_status status = run_f32(&lines, ctx, ctx, &s->config, s->images, &s->report->seconds_compute);
-    if (status == GB_OK) status = gb_tomo_unpack_f32(s->volume, ctx, &s->config, lines, 0, gb_tomo_lines_out(&s->config));
+    if (status == GB_OK)
+        status = gb_tomo_unpack_f32(s->volume, ctx, &s->config, lines, 0, gb_tomo_lines_out(&s->config));
     gb_free(lines);
     return status;
 }
@@ -85,8 +86,8 @@ static gb_status run_f64(double *volume, gb_ctx *ctx, const gb_tomo_config *conf
 }
 
 /* Rows [first, first + config->ny) of the strip; config is the strip's with fewer rows and one copy. */
-static gb_status compare_rows(gb_comparison *sum, gb_strip *s, gb_ctx *single, const gb_tomo_config *config, uint32_t first,
-                              gb_montage *montage) {
+static gb_status compare_rows(gb_comparison *sum, gb_strip *s, gb_ctx *single, const gb_tomo_config *config,
+                              uint32_t first, gb_montage *montage) {
     gb_ctx *ctx = s->c->ctx;
     const size_t nx = config->nx, section = (size_t)s->config.ny * nx, part = (size_t)config->ny * nx;
     const size_t voxels = part * gb_tomo_nz(config);
@@ -264,7 +265,8 @@ static gb_status finish_job(gb_api_job *job, gb_strip *s) {
     if (strcmp(job->info.state, "done") != 0)
         return gb_fail(c->ctx, strcmp(job->info.error_code, "ERR_SPACE") == 0 ? GB_ERR_SPACE : GB_ERR_STATE,
                        "job %s %s%s%s", id, job->info.state, *job->info.error ? ": " : "", job->info.error);
-    if (job->outputs != 1) return gb_fail(c->ctx, GB_ERR_STATE, "job %s has %zu results, one was expected", id, job->outputs);
+    if (job->outputs != 1)
+        return gb_fail(c->ctx, GB_ERR_STATE, "job %s has %zu results, one was expected", id, job->outputs);
     s->report->job_seconds += job->info.seconds;
     s->report->job_threads = job->threads;
     s->report->encrypted_seconds = s->report->job_seconds * (double)(job->threads ? job->threads : 1);
@@ -349,7 +351,8 @@ gb_status gb_strip_encrypted(gb_strip *s) {
         info.key = *gb_secret_key_id(s->c->secret);
         const double noise = gb_plan_noise_rms(plan, 0);
         if (noise > s->report->predicted_rms_error) s->report->predicted_rms_error = noise;
-        status = s->options->where == GB_TOMO_LOCAL ? strip_local(s, plan, &info) : strip_server(s, program, plan, &info);
+        status =
+            s->options->where == GB_TOMO_LOCAL ? strip_local(s, plan, &info) : strip_server(s, program, plan, &info);
     }
     gb_plan_free(plan);
     gb_program_free(program);

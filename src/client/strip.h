@@ -30,8 +30,8 @@ typedef struct gb_comparison {
     double error, signal;
     double plain_seconds; /* of the 32-bit path, one thread */
 } gb_comparison;
-/* Runs the plaintext paths over the strip, a few rows at a time, and compares the volume with the 64-bit one; hands both
- * to the montage (may be NULL). */
+/* Runs the plaintext paths over the strip, a few rows at a time, and compares the volume with the 64-bit one; hands
+ * both to the montage (may be NULL). */
 GB_CHECK gb_status gb_strip_compare(gb_comparison *sum, gb_strip *s, gb_montage *montage);
 
 #endif

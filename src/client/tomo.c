@@ -30,8 +30,8 @@ typedef struct work {
 
 static gb_status check_options(gb_ctx *ctx, const gb_tomo_options *o) {
     if (o->size != sizeof *o)
-        return gb_fail(ctx, GB_ERR_ARGUMENT, "gb_tomo_options: size %zu, want %zu; call gb_tomo_options_defaults first", o->size,
-                       sizeof *o);
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "gb_tomo_options: size %zu, want %zu; call gb_tomo_options_defaults first",
+                       o->size, sizeof *o);
     if (!o->input || !o->tilts || !o->output)
         return gb_fail(ctx, GB_ERR_ARGUMENT, "input, tilts and output are required");
     if (!gb_client_params_of(o->precision))
@@ -142,8 +142,7 @@ static gb_status reconstruct(work *w) {
     w->precision = strcmp(w->o->precision, "high") == 0 ? GB_PRECISION_HIGH : GB_PRECISION_DEFAULT;
     GB_TRY(gb_params_named(&w->params, ctx, gb_precision_params(w->precision)));
     gb_copy_text(r->precision, sizeof r->precision, w->o->precision);
-    if (w->o->where != GB_TOMO_PLAIN)
-        gb_copy_text(r->params, sizeof r->params, gb_precision_params(w->precision));
+    if (w->o->where != GB_TOMO_PLAIN) gb_copy_text(r->params, sizeof r->params, gb_precision_params(w->precision));
     const gb_status opened = gb_series_open(&w->series, seconds, ctx, w->o);
     r->seconds_read = seconds[0];
     r->seconds_align = seconds[1];

@@ -51,16 +51,17 @@ static gb_status get_tile(gb_transfer *t, gb_ctx *ctx, gb_http *h, const task *k
     const gb_http_request r = {.method = "GET", .path = path, .reply_max = k->n};
     gb_status s = gb_http_call(&reply, ctx, h, &r);
     if (s == GB_OK && reply.size != k->n)
-        s = gb_fail(ctx, GB_ERR_TRUNCATED, "tile %zu of dataset %s: %zu bytes where %zu belong; try again", k->tile, t->dataset,
-                    reply.size, k->n);
+        s = gb_fail(ctx, GB_ERR_TRUNCATED, "tile %zu of dataset %s: %zu bytes where %zu belong; try again", k->tile,
+                    t->dataset, reply.size, k->n);
     if (s == GB_OK) {
         gb_hash hash;
         gb_hash_of(&hash, reply.data, reply.size, NULL, 0);
         if (gb_hash_equal(&hash, &k->hash))
             memcpy(k->data, reply.data, k->n);
         else
-            s = gb_fail(ctx, GB_ERR_HASH, "tile %zu of dataset %s is not what its manifest says; the server's copy is damaged",
-                        k->tile, t->dataset);
+            s = gb_fail(ctx, GB_ERR_HASH,
+                        "tile %zu of dataset %s is not what its manifest says; the server's copy is damaged", k->tile,
+                        t->dataset);
     }
     gb_buffer_release(&reply);
     return s;
@@ -158,7 +159,8 @@ static gb_status enqueue(gb_transfer *t, gb_ctx *ctx, const task *k) {
     return s;
 }
 
-gb_status gb_transfer_put(gb_transfer *t, gb_ctx *ctx, size_t tile, const uint8_t *data, size_t n, const gb_hash *hash) {
+gb_status gb_transfer_put(gb_transfer *t, gb_ctx *ctx, size_t tile, const uint8_t *data, size_t n,
+                          const gb_hash *hash) {
     task k = {.tile = tile, .n = n, .hash = *hash, .put = true};
     GB_TRY(gb_alloc(&k.data, ctx, n, 1));
     memcpy(k.data, data, n);

@@ -7,8 +7,8 @@
 typedef struct gb_transfer gb_transfer;
 /* Starts client->connections threads for the dataset. Memory: twice as many tiles wait as there are connections. */
 GB_CHECK gb_status gb_transfer_new(gb_transfer **out, gb_client *c, const char *dataset);
-/* Queues an upload; data is copied. Waits while the queue is full. Any thread. Errors: CANCELLED, and the first error of
- * any transfer so far (sticky). */
+/* Queues an upload; data is copied. Waits while the queue is full. Any thread. Errors: CANCELLED, and the first error
+ * of any transfer so far (sticky). */
 GB_CHECK gb_status gb_transfer_put(gb_transfer *t, gb_ctx *ctx, size_t tile, const uint8_t *data, size_t n,
                                    const gb_hash *hash);
 /* Queues a download of exactly n bytes with this hash into data, which must live until gb_transfer_wait. */

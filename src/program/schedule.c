@@ -4,7 +4,7 @@
 /* What a slab aims at: half of a second-level cache for values that pass by; more where a pass reads kept values, so
  * that each reading of them serves more lines. */
 #define SLAB_BYTES ((size_t)1 << 20)
-#define WIDE_SLAB_BYTES ((size_t)4 << 20)
+#define WIDE_SLAB_BYTES ((size_t)16 << 20)
 
 typedef struct chain { /* what evaluating a step's lines on demand takes */
     size_t depth, line_bytes;

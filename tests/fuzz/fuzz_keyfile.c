@@ -1,5 +1,5 @@
-/* Key files: an error and a sentence, or a file that is encoded again to the same bytes and asks for bounded work. It is
- * never opened here: that would only measure Argon2id. */
+/* Key files: an error and a sentence, or a file that is encoded again to the same bytes and asks for bounded work. It
+ * is never opened here: that would only measure Argon2id. */
 #include "client/keyfile.h"
 #include "fuzz.h"
 

@@ -41,7 +41,8 @@ static void *serve(void *user) {
             left -= (size_t)put;
         }
         shutdown(c, SHUT_WR);
-        while (read(c, s->seen + sizeof s->seen - 2, 1) > 0) {}
+        while (read(c, s->seen + sizeof s->seen - 2, 1) > 0) {
+        }
         close(c);
     }
     return NULL;
@@ -100,7 +101,8 @@ static void good_answer(void **state) {
     char text[64];
     gb_ctx *ctx = context();
     start(&s, answers);
-    const gb_http_request r = {.method = "PUT", .path = "/v1/x", .body = "abc", .body_size = 3, .header = "X-Glovebox-Hash: 00"};
+    const gb_http_request r = {
+        .method = "PUT", .path = "/v1/x", .body = "abc", .body_size = 3, .header = "X-Glovebox-Hash: 00"};
     assert_int_equal(call(text, sizeof text, ctx, s.port, &r, 1), GB_OK);
     assert_string_equal(text, "hello");
     stop(&s);
@@ -112,7 +114,8 @@ static void good_answer(void **state) {
 
 static void error_answers(void **state) {
     static const char *const answers[] = {
-        HEAD("409 Conflict", "70") "{\"error\":{\"code\":\"ERR_STATE\",\"message\":\"3 tiles\\nare missing\"}}                ",
+        HEAD("409 Conflict",
+             "70") "{\"error\":{\"code\":\"ERR_STATE\",\"message\":\"3 tiles\\nare missing\"}}                ",
         HEAD("401 Unauthorized", "2") "{}", HEAD("404 Not Found", "6") "<html>", HEAD("500 Oops", "0"), NULL};
     static const gb_status codes[] = {GB_ERR_STATE, GB_ERR_DENIED, GB_ERR_NETWORK, GB_ERR_NETWORK};
     static const char *const words[] = {"server: 3 tiles are missing", "token", "is it a Glovebox server", "500"};
@@ -205,9 +208,10 @@ static gb_status hear(void *user, gb_ctx *ctx, const char *name, const char *dat
 }
 
 static void events(void **state) {
-    static const char *const answers[] = {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n: hi\n\nevent: state\r\ndata: {1}\n\n"
-                                          "event:progress\ndata:{2}\n\nevent: state\ndata: {3}\n\nevent: state\ndata: {4}\n\n",
-                                          "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nevent: state\ndata: {5}\n\n", NULL};
+    static const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n: hi\n\nevent: state\r\ndata: {1}\n\n"
+        "event:progress\ndata:{2}\n\nevent: state\ndata: {3}\n\nevent: state\ndata: {4}\n\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nevent: state\ndata: {5}\n\n", NULL};
     script s;
     heard h = {.count = 0};
     char url[64];
@@ -225,9 +229,9 @@ static void events(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(good_answer),  cmocka_unit_test(error_answers),
-                                       cmocka_unit_test(retries),      cmocka_unit_test(once_is_once),
-                                       cmocka_unit_test(too_large),    cmocka_unit_test(nobody_there),
-                                       cmocka_unit_test(cancelled),    cmocka_unit_test(events)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(good_answer), cmocka_unit_test(error_answers),
+                                       cmocka_unit_test(retries),     cmocka_unit_test(once_is_once),
+                                       cmocka_unit_test(too_large),   cmocka_unit_test(nobody_there),
+                                       cmocka_unit_test(cancelled),   cmocka_unit_test(events)};
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }

@@ -118,9 +118,9 @@ static void other_version(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),        cmocka_unit_test(wrong_passphrase),
-                                       cmocka_unit_test(short_passphrase),  cmocka_unit_test(every_byte_counts),
-                                       cmocka_unit_test(every_length),      cmocka_unit_test(costs_are_bounded),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),       cmocka_unit_test(wrong_passphrase),
+                                       cmocka_unit_test(short_passphrase), cmocka_unit_test(every_byte_counts),
+                                       cmocka_unit_test(every_length),     cmocka_unit_test(costs_are_bounded),
                                        cmocka_unit_test(other_version)};
     return cmocka_run_group_tests_name("keyfile", tests, setup, teardown);
 }

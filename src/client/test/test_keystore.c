@@ -113,8 +113,8 @@ static void never_overwrites(void **state) {
 
 static void refuses_names(void **state) {
     fixture *f = *state;
-    static const char *const bad[] = {"", ".hidden", "-x", "a/b", "../x", "a b", "caf\xc3\xa9",
-                                      "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeee"};
+    static const char *const bad[] = {
+        "", ".hidden", "-x", "a/b", "../x", "a b", "caf\xc3\xa9", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeee"};
     gb_key_info info;
     gb_client *c = client(f);
     for (size_t i = 0; i < GB_COUNT(bad); i++) {

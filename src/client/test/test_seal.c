@@ -46,7 +46,8 @@ static int setup(void **state) {
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/glovebox-seal-XXXXXX");
     if (!mkdtemp(f->dir)) return -1;
     client.keys = f->dir;
-    if (gb_client_new(&f->c, f->ctx, &client) != GB_OK || gb_params_named(&p, f->ctx, "tiny-linear") != GB_OK) return -1;
+    if (gb_client_new(&f->c, f->ctx, &client) != GB_OK || gb_params_named(&p, f->ctx, "tiny-linear") != GB_OK)
+        return -1;
     if (gb_secret_new(&f->c->secret, &f->c->keyset, f->ctx, p) != GB_OK) return -1;
     f->info = (gb_bundle_info){.params = *gb_params_hash(p),
                                .key = *gb_secret_key_id(f->c->secret),
@@ -156,14 +157,16 @@ static void range_is_checked(void **state) {
 
 static void notes(void **state) {
     fixture *f = *state;
-    gb_note got, note = {.kind = GB_NOTE_VOLUME, .sample = 5, .nx = 1, .ny = 2, .nz = 3, .copies = 2, .pixel = {1.5f, 2, 3}};
+    gb_note got,
+        note = {.kind = GB_NOTE_VOLUME, .sample = 5, .nx = 1, .ny = 2, .nz = 3, .copies = 2, .pixel = {1.5f, 2, 3}};
     char label[GB_NOTE_LABEL_MAX + 1], again[GB_NOTE_LABEL_MAX + 1];
     memset(note.name, 'n', GB_NOTE_NAME_MAX); /* the longest: the label must hold it */
     assert_int_equal(gb_note_seal(label, f->c, &note), GB_OK);
     assert_int_equal(gb_note_seal(again, f->c, &note), GB_OK);
     assert_string_not_equal(label, again);
-    assert_true(strlen(label) <= GB_NOTE_LABEL_MAX && strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                                    "0123456789-_") == strlen(label));
+    assert_true(strlen(label) <= GB_NOTE_LABEL_MAX &&
+                strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                              "0123456789-_") == strlen(label));
     assert_int_equal(gb_note_open(&got, f->c, label), GB_OK);
     assert_memory_equal(&got, &note, sizeof note);
     label[40] = label[40] == 'A' ? 'B' : 'A';

@@ -16,8 +16,7 @@
 #include <immintrin.h>
 
 #include "kernel/arith.h"
-
-#define GB_INLINE static inline __attribute__((always_inline))
+#include "kernel/x86/inline.h"
 
 typedef struct gb_d4_mod {
     __m256d q, q_inv; /* q_inv = fl(1 / q) */

@@ -6,8 +6,7 @@
 #include <immintrin.h>
 
 #include "kernel/arith.h"
-
-#define GB_INLINE static inline __attribute__((always_inline))
+#include "kernel/x86/inline.h"
 
 typedef struct gb_v8_mod {
     __m512i q, q2, q4;

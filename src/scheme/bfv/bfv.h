@@ -10,12 +10,12 @@
 #include "scheme/ckks/ckks.h"
 
 typedef struct gb_bfv gb_bfv; /* plaintext modulus and constants for every level; immutable, shared */
-/* t: prime of 16 to 60 bits, 1 mod 2N for batching. PARAMS, MEMORY. */
+/* t: prime, 2^16 < t < 2^60, 1 mod 2N for batching, none of the data primes. PARAMS, MEMORY. */
 GB_CHECK gb_status gb_bfv_new(gb_bfv **out, gb_ctx *ctx, const gb_params *p, uint64_t t);
 void gb_bfv_free(gb_bfv *b);
 uint64_t gb_bfv_modulus(const gb_bfv *b);
 const gb_params *gb_bfv_params(const gb_bfv *b);
-/* The largest prime of at most `bits` bits (16..60) that batches for this ring; 0 when there is none. */
+/* The largest prime of at most `bits` bits (17..60) that serves gb_bfv_new for this set; 0 when there is none. */
 uint64_t gb_bfv_plain_prime(const gb_params *p, unsigned bits);
 
 /* ---- encoding: encode.c. Slots: row 0 first, then row 1. Values are taken modulo t; decoding centres them in

@@ -2,8 +2,16 @@
 #include "scheme/bfv/internal.h"
 
 uint64_t gb_bfv_plain_prime(const gb_params *p, unsigned bits) {
-    if (bits < 16 || bits > 60) return 0;
-    return gb_prime_below(UINT64_C(1) << bits, 2 * gb_ring_n(gb_params_ring(p)));
+    const gb_params_spec *s = gb_params_get(p);
+    if (bits < 17 || bits > 60) return 0;
+    uint64_t t = UINT64_C(1) << bits;
+    bool taken = true;
+    while (taken) {
+        t = gb_prime_below(t, 2 * gb_ring_n(gb_params_ring(p)));
+        taken = false;
+        for (size_t i = 0; i < s->data_count; i++) taken = taken || (t != 0 && s->data[i] == t);
+    }
+    return t >> 16 ? t : 0;
 }
 
 uint64_t gb_bfv_modulus(const gb_bfv *b) { return b->t; }
@@ -86,8 +94,8 @@ static gb_status make_ring(gb_bfv *b, gb_ctx *ctx) {
 static gb_status build(gb_bfv *b, gb_ctx *ctx, const gb_params *p) {
     unsigned bits = 0;
     GB_TRY(gb_params_new(&b->params, ctx, gb_params_get(p)));
-    if (b->t >> 60 || !(b->t >> 15) || !gb_is_prime(b->t) || b->t % (2 * gb_ring_n(gb_params_ring(p))) != 1)
-        return gb_fail(ctx, GB_ERR_PARAMS, "plaintext modulus %llu is not a prime of 16 to 60 bits that is 1 mod 2N",
+    if (b->t >> 60 || !(b->t >> 16) || !gb_is_prime(b->t) || b->t % (2 * gb_ring_n(gb_params_ring(p))) != 1)
+        return gb_fail(ctx, GB_ERR_PARAMS, "plaintext modulus %llu is not a prime of 17 to 60 bits that is 1 mod 2N",
                        (unsigned long long)b->t);
     GB_TRY(gb_ring_new(&b->plain, ctx, gb_params_get(p)->log_n, &b->t, 1));
     GB_TRY(gb_alloc(&b->slot, ctx, gb_ring_n(b->plain), sizeof *b->slot));

@@ -194,7 +194,7 @@ gb_status gb_bfv_mul(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct *b,
 static gb_status plain(gb_pt *out, gb_bfv_eval *x, const gb_ct *a, const uint64_t *poly, bool up) {
     if (!gb_params_same(a->params, x->b->params) || !a->ntt)
         return gb_fail(gb_eval_ctx(x->e), GB_ERR_PARAMS, "ciphertext and BFV context have different parameters");
-    *out = (gb_pt){.data = x->plain, .limbs = a->limbs};
+    *out = (gb_pt){.params = x->b->params, .data = x->plain, .limbs = a->limbs};
     (up ? gb_bfv_scale_up : gb_bfv_lift)(out, gb_eval_ctx(x->e), x->b, poly);
     return GB_OK;
 }

@@ -19,7 +19,7 @@ struct gb_bootstrap {
 };
 
 void gb_bootstrap_config_defaults(gb_bootstrap_config *c) {
-    *c = (gb_bootstrap_config){sizeof *c, 3, 4, 63, 2, 12, false, false};
+    *c = (gb_bootstrap_config){sizeof *c, 3, 4, 63, 2, 13, false, false};
 }
 
 static gb_status check_config(gb_ctx *ctx, const gb_bootstrap_config *c) {

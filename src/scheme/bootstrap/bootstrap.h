@@ -17,7 +17,7 @@ typedef struct gb_bootstrap_config {
     unsigned to_slots;   /* levels of coefficients-to-slots, 2..5; default 4 */
     unsigned degree;     /* of the Chebyshev series, 15..255; default 63 */
     unsigned doublings;  /* double angles, 0..4; default 2 */
-    unsigned ratio_bits; /* log2 of q0 / (scale of the message inside), 6..20; default 12 */
+    unsigned ratio_bits; /* log2 of q0 / (scale of the message inside), 6..20; default 13 */
     bool arcsine;        /* correct the sine: two levels, for small ratios; default false */
     bool complex;        /* values are complex: the sine is evaluated twice; default false */
 } gb_bootstrap_config;

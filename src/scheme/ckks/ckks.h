@@ -18,7 +18,8 @@ const gb_params *gb_ckks_encoder_params(const gb_ckks_encoder *e);
 
 /* A plaintext: `limbs` data limbs (and the special ones when `special`), NTT form, one after the other. */
 typedef struct gb_pt {
-    uint64_t *data; /* owned */
+    const gb_params *params; /* borrowed */
+    uint64_t *data;          /* owned */
     unsigned limbs;
     bool special;
     double scale;

@@ -62,6 +62,7 @@ gb_status gb_pt_init(gb_pt *out, gb_ctx *ctx, const gb_params *p, unsigned limbs
                        spec->data_count, limbs);
     size_t rows = limbs + (special ? spec->special_count : 0);
     GB_TRY(gb_alloc_zero(&out->data, ctx, rows * gb_ring_n(gb_params_ring(p)), sizeof(uint64_t)));
+    out->params = p;
     out->limbs = limbs;
     out->special = special;
     out->scale = 1;
@@ -146,6 +147,8 @@ static void to_limb(void *user, size_t j, unsigned worker) {
 
 /* Rounds c * scale; RANGE when one leaves the modulus or 2^62. */
 static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *c, double scale) {
+    if (!out->params || !gb_params_same(out->params, p))
+        return gb_fail(ctx, GB_ERR_PARAMS, "plaintext and encoder have different parameters");
     const gb_ring *r = gb_params_ring(p);
     size_t n = gb_ring_n(r), rows = out->limbs + (out->special ? gb_params_get(p)->special_count : 0);
     double bound = ldexp(1, (int)fmin(62, gb_ring_log2_q(r, out->limbs) - 1));

@@ -75,9 +75,11 @@ static gb_status linear_fill(gb_ckks_linear *m, gb_ctx *ctx, const gb_ckks_encod
     size_t unit = 0, *work = steps + count;
     double *values;
     for (size_t i = 0; i < count; i++) {
-        steps[i] = wrap(diagonals[i].step, period);
+        steps[i] = work[i] = wrap(diagonals[i].step, period);
         unit = gcd(steps[i], unit);
     }
+    if (distinct(work, count) != count)
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "two diagonals have the same step modulo %zu; add them first", period);
     if (!unit) unit = 1;
     if (!baby) baby = cheapest_baby(steps, count, unit, work);
     GB_TRY(gb_alloc(&values, ctx, 2 * period, sizeof(double)));
@@ -181,6 +183,8 @@ static gb_status giants(gb_ct *out, gb_eval *e, const gb_ckks_linear *m, const g
 gb_status gb_ckks_linear_apply(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ckks_linear *m, const gb_eval_keys *k) {
     gb_ct low = *a; /* a view */
     uint64_t *work;
+    if (!gb_params_same(m->params, gb_eval_params(e)))
+        return gb_fail(gb_eval_ctx(e), GB_ERR_PARAMS, "transform and evaluator have different parameters");
     if (a->limbs < m->limbs)
         return gb_fail(gb_eval_ctx(e), GB_ERR_LEVEL, "the transform is encoded at %u limbs, the ciphertext has %u",
                        m->limbs, a->limbs);

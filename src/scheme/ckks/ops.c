@@ -4,7 +4,7 @@
 #include "scheme/ckks/ckks.h"
 
 static gb_status same_scale(gb_eval *e, double a, double b) {
-    if (fabs(a - b) > ldexp(fabs(a), -40))
+    if (!(fabs(a - b) <= ldexp(fabs(a), -40)))
         return gb_fail(gb_eval_ctx(e), GB_ERR_LEVEL,
                        "operands have scales 2^%.6f and 2^%.6f; rescale or adjust one first", log2(a), log2(b));
     return GB_OK;
@@ -36,6 +36,8 @@ gb_status gb_ckks_sub(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b) {
 }
 
 static gb_status check_plain(gb_eval *e, const gb_ct *a, const gb_pt *b) {
+    if (!b->params || !gb_params_same(b->params, a->params) || !gb_params_same(a->params, gb_eval_params(e)))
+        return gb_fail(gb_eval_ctx(e), GB_ERR_PARAMS, "plaintext, ciphertext and evaluator have different parameters");
     if (b->limbs < a->limbs)
         return gb_fail(gb_eval_ctx(e), GB_ERR_LEVEL, "the plaintext has %u limbs, the ciphertext %u; encode it higher",
                        b->limbs, a->limbs);

@@ -109,6 +109,7 @@ static gb_status leaf(gb_ct *out, basis *s, const double *c, size_t degree, unsi
         if (c[i] != 0) status = leaf_add(out, s, i, c[i], above, &work);
     gb_ct_release(&work);
     if (status == GB_OK) status = gb_ckks_rescale(out, s->e);
+    out->scale = scale;
     return status == GB_OK ? gb_ckks_add_scalar(out, s->e, out, c[0]) : status;
 }
 
@@ -144,6 +145,7 @@ static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree
     } else if (status == GB_OK) {
         status = gb_ckks_add_scalar(out, s->e, out, r[0]);
     }
+    out->scale = scale; /* what it is but for the last bits of the doubles it was computed in */
     return status;
 }
 

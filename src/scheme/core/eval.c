@@ -254,6 +254,7 @@ static gb_status pointwise_run(pointwise *t, unsigned parts) {
     t->out->limbs = a->limbs;
     t->out->ntt = a->ntt;
     t->out->parts = parts;
+    t->out->scale = a->scale;
     gb_parallel(ctx, a->limbs, pointwise_limb, t);
     return GB_OK;
 }

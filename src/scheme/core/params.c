@@ -38,6 +38,23 @@ static const gb_params_spec shipped[] = {
      .data = {0x3fffffcc0001 /* 2^46 */, 0xffffe80001, 0xffffc40001, 0xffffb20001 /* 2^40 */},
      .special_count = 1,
      .special = {0x7ffffff00001 /* 2^47 */}},
+    /* Bootstrapping (scheme/bootstrap, its default options): q0 of two 30-bit primes | 3 levels of 40 bits for
+     * slots-to-coefficients and 6 for the user | 8 of 60 bits in pairs for the sine | 4 of 50 for
+     * coefficients-to-slots. 1550 <= 1747 bits. */
+    {.name = "deep-16",
+     .log_n = 16,
+     .security = 128,
+     .data_count = 31,
+     .data = {0x3ffc0001,     0x3fde0001,   0xffffe80001, 0xffffc40001,    0xffffb20001,    0xffff940001,
+              0xffff8a0001,   0xffff820001, 0xffff780001, 0xffff580001,    0xffff480001,    0x3fd20001,
+              0x3fac0001,     0x3f820001,   0x3f760001,   0x3f5a0001,      0x3f540001,      0x3f3a0001,
+              0x3ef80001,     0x3ef40001,   0x3ee60001,   0x3ed60001,      0x3ed00001,      0x3ebc0001,
+              0x3eb00001,     0x3e880001,   0x3e820001,   0x3fffffe940001, 0x3fffffe620001, 0x3fffffe460001,
+              0x3fffffdd40001},
+     .group = {[1] = 2, [12] = 2, [14] = 2, [16] = 2, [18] = 2, [20] = 2, [22] = 2, [24] = 2, [26] = 2},
+     .special_count = 9,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
+                 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001}},
 };
 
 /* Canonical encoding: "GBP1", log_n, security, counts (each one byte), primes (8 bytes each), groups when there are
@@ -53,7 +70,7 @@ static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
     for (size_t i = 0; i < s->special_count; i++) gb_write_u64(&b, s->special[i]);
     for (size_t i = 0; i < s->data_count; i++)
         if (s->group[i] > 1) {
-            gb_write_bytes(&b, s->group, s->data_count);
+            for (size_t j = 0; j < s->data_count; j++) gb_write_u8(&b, s->group[j] ? s->group[j] : 1);
             break;
         }
     if (b.status != GB_OK) return gb_fail(ctx, b.status, "out of memory: parameters");

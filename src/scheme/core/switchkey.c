@@ -1,7 +1,7 @@
 /* Switching keys: memory, lookup, wire form. */
 #include "scheme/core/cipher.h"
 
-static const uint8_t magic[4] = {'G', 'B', 'K', '1'};
+static const uint8_t magic[4] = {'G', 'B', 'S', '1'};
 
 void gb_switch_key_release(gb_switch_key *k) {
     gb_free(k->data);
@@ -72,7 +72,7 @@ gb_status gb_eval_keys_find(const gb_switch_key **out, gb_ctx *ctx, const gb_eva
     return GB_OK;
 }
 
-/* "GBK1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
+/* "GBS1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
  * width of its prime. The a polynomials are made from the seed. */
 gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key *k) {
     const gb_ring *r = gb_params_ring(k->params);
@@ -104,8 +104,6 @@ static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
                 return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %zu",
                                d, j);
         }
-    if (gb_reader_left(in))
-        return gb_fail(ctx, GB_ERR_FORMAT, "%zu bytes follow the switching key", gb_reader_left(in));
     return GB_OK;
 }
 
@@ -131,9 +129,14 @@ gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params 
         return gb_fail(ctx, GB_ERR_FORMAT, "not a switching key (wrong magic)");
     if (memcmp(hash, gb_params_hash(p)->b, GB_HASH_BYTES) != 0)
         return gb_fail(ctx, GB_ERR_PARAMS, "switching key is of other parameters than %s", gb_params_get(p)->name);
-    if (limbs < 1 || limbs > gb_params_get(p)->data_count || digit < 1 || digit > gb_params_get(p)->data_count)
-        return gb_fail(ctx, GB_ERR_FORMAT, "switching key claims %u limbs, %u a digit", limbs, digit);
-    if (gb_reader_left(&in) != row_bytes(p, limbs, digit))
+    if (limbs < 1 || limbs > gb_params_get(p)->data_count || digit < 1 || digit > gb_params_get(p)->data_count ||
+        !(galois & 1) || galois >= 2 * gb_ring_n(gb_params_ring(p)))
+        return gb_fail(ctx, GB_ERR_FORMAT, "switching key claims %u limbs, %u a digit, Galois element %llu", limbs,
+                       digit, (unsigned long long)galois);
+    if (gb_reader_left(&in) > row_bytes(p, limbs, digit))
+        return gb_fail(ctx, GB_ERR_FORMAT, "%zu bytes follow the switching key",
+                       gb_reader_left(&in) - row_bytes(p, limbs, digit));
+    if (gb_reader_left(&in) < row_bytes(p, limbs, digit))
         return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key has %zu bytes of polynomials, needs %zu",
                        gb_reader_left(&in), row_bytes(p, limbs, digit));
     gb_seed s;

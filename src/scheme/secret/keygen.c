@@ -112,7 +112,8 @@ gb_status gb_secret_eval_keys(gb_eval_keys *keys, gb_ctx *ctx, const gb_secret *
     for (size_t i = 0; i < count; i++) {
         bool have = false;
         for (size_t j = 0; j < keys->count; j++)
-            have = have || (keys->keys[j].galois == galois[i] && keys->keys[j].limbs >= limbs);
+            have = have || (keys->keys[j].galois == galois[i] && keys->keys[j].limbs >= limbs &&
+                            keys->keys[j].digit == (digit ? digit : gb_params_get(s->params)->special_count));
         if (have) continue;
         gb_switch_key k;
         GB_TRY(gb_secret_switch_key(&k, ctx, s, galois[i], limbs, digit));

@@ -128,6 +128,8 @@ static gb_status collect_tile(collection *k, gb_ctx *ctx, unsigned plane, size_t
     if (path == NULL) return GB_ERR_MEMORY;
     gb_status status = k->c->store->ops->adopt(&k->puts[tile], ctx, k->c->store, path);
     gb_free(path);
+    if (status == GB_ERR_NOT_FOUND)
+        status = gb_fail(ctx, GB_ERR_INTERNAL, "the worker said it was done, but made no tile %zu", tile);
     GB_TRY(status);
     GB_TRY(check_tile(k, ctx, tile, plane, block, group));
     k->hashes[tile] = k->puts[tile]->hash;

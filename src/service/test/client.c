@@ -47,7 +47,7 @@ static void parse(reply *r, gb_buffer *all) {
         split = strstr(text, "\r\n\r\n");
         if (split == NULL) return;
     }
-    r->status = atoi(text + 9); /* NOLINT: a test's own server */
+    r->status = (int)strtol(text + 9, NULL, 10);
     size_t n = gb_min_size((size_t)(split - text) + 2, sizeof r->head - 1);
     memcpy(r->head, text, n);
     r->head[n] = '\0';

@@ -44,7 +44,7 @@ void rig_release(rig *r) {
 /* ---- the service ---- */
 
 void rig_launch(rig *r) {
-    char address[160], log[96];
+    char address[200], log[96];
     snprintf(address, sizeof address, "%s/address", r->data);
     snprintf(log, sizeof log, "%s/log", r->dir);
     (void)unlink(address);
@@ -57,6 +57,7 @@ void rig_launch(rig *r) {
     assert_true(r->pid >= 0);
     if (r->pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no service behind */
+        if (r->in_child != NULL && !r->in_child(r)) _exit(77);
         execv(arguments[0], (char *const *)(uintptr_t)arguments);
         _exit(127);
     }
@@ -64,7 +65,7 @@ void rig_launch(rig *r) {
 
 /* The port from DIR/address, once it is there. */
 static bool wait_for_address(rig *r) {
-    char path[160];
+    char path[200];
     snprintf(path, sizeof path, "%s/address", r->data);
     for (int i = 0; i < 3000; i++) {
         uint8_t *text;
@@ -90,7 +91,7 @@ static bool wait_for_address(rig *r) {
 }
 
 static void read_token(rig *r) {
-    char path[160];
+    char path[200];
     uint8_t *text;
     size_t n;
     snprintf(path, sizeof path, "%s/token", r->data);
@@ -117,12 +118,16 @@ static void introduce(rig *r) {
     gb_buffer_release(&bytes);
 }
 
-bool rig_start(rig *r) {
-    rig_launch(r);
+bool rig_attach(rig *r) {
     if (!wait_for_address(r)) return false;
     read_token(r);
     if (r->workspace[0] == '\0') introduce(r);
     return true;
+}
+
+bool rig_start(rig *r) {
+    rig_launch(r);
+    return rig_attach(r);
 }
 
 int rig_stop(rig *r, int signal) {

@@ -13,12 +13,13 @@
 
 typedef struct rig {
     char dir[64];
-    char data[80]; /* dir/data */
-    pid_t pid;     /* 0: not running */
+    char data[128]; /* dir/data */
+    pid_t pid;      /* 0: not running */
     uint16_t port;
     char token[72], bearer[128];
     char workspace[40];
-    const char *options[8]; /* more arguments for gloveboxd; NULL ends */
+    const char *options[8];          /* more arguments for gloveboxd; NULL ends */
+    bool (*in_child)(struct rig *r); /* NULL, or run in the child before gloveboxd; false ends it with code 77 */
     gb_ctx *ctx;
     gb_secret *secret;
     gb_keyset *keyset;
@@ -44,6 +45,7 @@ void rig_release(rig *r); /* stops and removes all */
 /* Starts the service and waits until it answers; false when it does not. Sends workspace and key set the first time. */
 bool rig_start(rig *r);
 void rig_launch(rig *r);          /* starts it, and no more */
+bool rig_attach(rig *r);          /* the rest of rig_start: address, token, workspace */
 int rig_stop(rig *r, int signal); /* wait status */
 
 void rig_call(rig *r, reply *out, const char *method, const char *path, const char *headers, const void *body,
