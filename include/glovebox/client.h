@@ -137,14 +137,13 @@ typedef struct gb_report {
     uint64_t bytes_raw, bytes_uploaded, bytes_downloaded; /* bytes_raw: the pixels as the file stores them */
     double seconds_read, seconds_align, seconds_measure, seconds_encrypt, seconds_compute, seconds_decrypt,
         seconds_write, seconds_compare, seconds_total; /* encrypt includes the upload, decrypt the download */
-    double job_seconds;                    /* of the worker's run: wall-clock at the server, processor seconds here */
-    unsigned job_threads;                  /* threads the worker had */
-    double encrypted_seconds;              /* job_seconds on one core: times job_threads at the server */
-    double plain_seconds;                  /* the same computation in 32-bit floats on one core of this machine */
-    double ratio;                          /* encrypted_seconds / plain_seconds */
-    double relative_rms_error;             /* of the written volume against the 64-bit plaintext path */
-    double predicted_rms_error;            /* the planner's, in units of the volume's values (not relative) */
-    uint64_t pixels_replaced;              /* not finite, replaced by their image's mean */
+    unsigned job_threads;                              /* threads the encrypted computation had */
+    double encrypted_seconds;   /* processor seconds of the encrypted computation, all threads together */
+    double plain_seconds;       /* processor seconds of the same in 32-bit floats, one thread, this machine */
+    double ratio;               /* encrypted_seconds / plain_seconds */
+    double relative_rms_error;  /* of the written volume against the 64-bit plaintext path */
+    double predicted_rms_error; /* the planner's, in units of the volume's values (not relative) */
+    uint64_t pixels_replaced;   /* not finite, replaced by their image's mean */
     char dataset[65], result[65], job[65]; /* ids at the server; "" when there are none (any more) */
 } gb_report;
 
@@ -197,7 +196,7 @@ typedef struct gb_job_info {
     char stage[32];
     uint64_t done, total; /* progress of the stage */
     char created[24], started[24], finished[24];
-    double seconds;      /* run time at the server */
+    double seconds;      /* processor seconds of the worker's run */
     char result[65];     /* dataset of the first output, "" before it is done */
     char error_code[32]; /* "" when none */
     char error[256];

@@ -28,7 +28,8 @@ static gb_status pack_all(float **out, gb_ctx *ctx, const gb_tomo_config *config
 
 /* ---- plain ---- */
 
-/* images -> result lines through the float path; the seconds of the run alone are added to *seconds. */
+/* images -> result lines through the float path; the seconds of the run alone are added to *seconds: the processor's
+ * for a runner of its own (the comparison), the clock's otherwise. */
 static gb_status run_f32(float **out, gb_ctx *ctx, gb_ctx *runner, const gb_tomo_config *config, const float *images,
                          double *seconds) {
     gb_program *p;
@@ -40,10 +41,11 @@ static gb_status run_f32(float **out, gb_ctx *ctx, gb_ctx *runner, const gb_tomo
     if (s == GB_OK) {
         const float *const ins[] = {in};
         float *const outs[] = {*out};
-        const double start = gb_seconds();
+        const bool own = runner != ctx;
+        const double start = own ? processor_seconds() : gb_seconds();
         s = gb_run_plain_f32(runner, p, ins, outs, NULL);
-        *seconds += gb_seconds() - start;
-        if (s != GB_OK && runner != ctx) s = gb_fail_from(ctx, runner);
+        *seconds += (own ? processor_seconds() : gb_seconds()) - start;
+        if (s != GB_OK && own) s = gb_fail_from(ctx, runner);
     }
     gb_free(in);
     gb_program_free(p);
@@ -197,9 +199,8 @@ static gb_status run_local(gb_strip *s, const gb_plan *plan, gb_bundle_info *inf
     const double processor = processor_seconds();
     GB_TRY(gb_run_encrypted(s->c->ctx, plan, &input, &result, &sink));
     r->seconds_compute += gb_seconds() - start;
-    r->job_seconds += processor_seconds() - processor;
+    r->encrypted_seconds += processor_seconds() - processor;
     r->job_threads = gb_ctx_threads(s->c->ctx);
-    r->encrypted_seconds = r->job_seconds;
     start = gb_seconds();
     GB_TRY(decrypt_local(s, &result, out));
     r->seconds_decrypt += gb_seconds() - start;
@@ -267,9 +268,8 @@ static gb_status finish_job(gb_api_job *job, gb_strip *s) {
                        "job %s %s%s%s", id, job->info.state, *job->info.error ? ": " : "", job->info.error);
     if (job->outputs != 1)
         return gb_fail(c->ctx, GB_ERR_STATE, "job %s has %zu results, one was expected", id, job->outputs);
-    s->report->job_seconds += job->info.seconds;
+    s->report->encrypted_seconds += job->info.seconds;
     s->report->job_threads = job->threads;
-    s->report->encrypted_seconds = s->report->job_seconds * (double)(job->threads ? job->threads : 1);
     return GB_OK;
 }
 

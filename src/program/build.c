@@ -63,7 +63,8 @@ static gb_status argument(gb_ctx *ctx, const gb_program *p, const char *op, gb_n
 
 static void set_axes(gb_op_node *n, const gb_axis *axes, size_t count, size_t lines) {
     for (size_t i = 0; i < count; i++) {
-        strncpy(n->axes[i].name, axes[i].name, sizeof n->axes[i].name - 1); /* names are zero to the end */
+        size_t length = strnlen(axes[i].name, sizeof axes[i].name - 1);
+        memcpy(n->axes[i].name, axes[i].name, length); /* the rest stays zero */
         n->axes[i].size = axes[i].size;
     }
     n->axis_count = (uint32_t)count;

@@ -43,6 +43,7 @@ static void dry_input(gb_step *s, const gb_params *params, const gb_dry_choice *
 
 /* The best a / b = ratio with a, b <= ALIGN_MAX by continued fractions; false when none is close enough. */
 static bool fraction(int64_t *a, int64_t *b, double ratio) {
+    if (!(ratio <= ALIGN_MAX)) return false;
     double x = ratio, p0 = 1, q0 = 0, p1 = floor(x), q1 = 1;
     for (int i = 0; i < 40 && fabs(p1 / q1 / ratio - 1) > ALIGN_TOLERANCE; i++) {
         double rest = x - floor(x);

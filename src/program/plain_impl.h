@@ -72,9 +72,8 @@ static void NAME(map)(gb_worker *w, const gb_step *s, size_t first, size_t count
     const gb_csr *m = &s->def->map;
     memset(out, 0, count * GB_BLOCK * sizeof(REAL));
     for (size_t r = 0; r < count; r++)
-        for (uint64_t e = m->start[first + r]; e < m->start[first + r + 1]; e++)
-            NAME(axpy)
-            ((REAL *)out + r * GB_BLOCK, (const REAL *)kept + (size_t)m->index[e] * GB_BLOCK, (REAL)m->weight[e]);
+        for (uint64_t e = m->start[first + r]; e < m->start[first + r + 1]; e++) NAME(axpy)
+    ((REAL *)out + r * GB_BLOCK, (const REAL *)kept + (size_t)m->index[e] * GB_BLOCK, (REAL)m->weight[e]);
 }
 
 /* Largest |value| of each step; partial maxima in lanes, for the compiler's vectors. */

@@ -58,11 +58,21 @@ gb_node gb_program_input_node(const gb_program *p, size_t input); /* UINT32_MAX 
 gb_node gb_program_output_node(const gb_program *p, size_t output);
 const gb_axis *gb_program_axes(size_t *count, const gb_program *p, gb_node node); /* owned by p */
 
-/* ---- planning: plan.c (runs the dry backend) ---- */
+/* ---- planning: plan.c (runs the dry backend) ----
+ * Coefficient r of line l is value * scale modulo Q, later modulo 2^K (K = 32, or 42 at high precision). Every op is a
+ * linear map of torus elements, so a value may overflow on its way; what must hold is, for every output,
+ *     bound * scale + 14.9 * noise_max <= 2^(K-1),
+ * noise_max a sub-Gaussian parameter for any ternary secret and any correlation (dry.c): then a decryption is wrong
+ * with probability below 2^-128 for 2^30 coefficients together. Inputs must keep |value| * scale <= Q / 4. Only the
+ * bounds of inputs and outputs therefore matter; a bound that is not declared is the worst case. Scales are chosen for
+ * the least forecast error: fresh noise, rounding of data, taps and weights, switch, and rounding for download. */
 typedef enum gb_precision { GB_PRECISION_DEFAULT = 0, GB_PRECISION_HIGH = 1 } gb_precision;
 const char *gb_precision_params(gb_precision precision); /* the parameter set a precision uses */
 typedef struct gb_plan gb_plan; /* scales, integer taps, weight bits, moduli and memory of every node; immutable */
-/* copies: see gb_bundle_info. Errors: RANGE (a declared bound leaves no room), NOISE, LIMIT (memory), UNSUPPORTED. */
+/* copies: see gb_bundle_info. The plan keeps copies of the program and of the parameters. Memory and threads are those
+ * of ctx; a run takes its own context's. Errors: ARGUMENT (an input without a declared bound), LEVEL (ops in an order
+ * that the modulus does not allow, or scales that cannot be aligned), RANGE (a declared bound leaves no room), NOISE,
+ * LIMIT (memory), UNSUPPORTED. */
 GB_CHECK gb_status gb_plan_new(gb_plan **out, gb_ctx *ctx, const gb_program *p, const gb_params *params,
                                gb_precision precision, uint32_t copies);
 void gb_plan_free(gb_plan *p);
@@ -75,14 +85,19 @@ void gb_plan_explain(const gb_plan *p, FILE *out);         /* a table: node, mod
 
 /* ---- running: run.c ---- */
 /* Encrypted: reads input tiles, writes output tiles; tiles the sink already has are skipped. Byte-identical for every
- * thread count and CPU. in[i]->info must match the plan's input. out (may be NULL) gets the output's info. */
+ * thread count, CPU and memory limit. in[i].info must match the plan's input but for key and seed. out (may be NULL)
+ * and sink are arrays with an entry an output. Sources and sinks are called from any thread, with a context of that
+ * thread. Errors: PARAMS, KEY, LIMIT (memory), CANCELLED, FORMAT and TRUNCATED (a tile), MEMORY, and the sources' and
+ * sinks'. */
 typedef struct gb_run_input {
     const gb_bundle_info *info;
     gb_tile_source source;
 } gb_run_input;
 GB_CHECK gb_status gb_run_encrypted(gb_ctx *ctx, const gb_plan *plan, const gb_run_input *in, gb_bundle_info *out,
                                     const gb_tile_sink *sink);
-/* Plain: arrays [lines][rows]; node values in float or double. bounds (may be NULL) gets max |value| of every node. */
+/* Plain: arrays [lines][rows], one an input and an output; node values in float or double. double takes exact gather
+ * weights, float those of gather.h rounded to 14 bits. bounds (may be NULL) gets max |value| of every node that an
+ * output needs, gb_program_nodes of them; 0 for others. */
 GB_CHECK gb_status gb_run_plain_f32(gb_ctx *ctx, const gb_program *p, const float *const *in, float *const *out,
                                     double *bounds);
 GB_CHECK gb_status gb_run_plain_f64(gb_ctx *ctx, const gb_program *p, const double *const *in, double *const *out,

@@ -37,7 +37,7 @@ static int setup(void **state) {
     const char *given = getenv("GLOVEBOX_FAULT_SEED");
     uint64_t number = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     memcpy(seed.b, &number, sizeof number);
-    print_message("GLOVEBOX_FAULT_SEED=%llu\n", (unsigned long long)number);
+    print_message("# GLOVEBOX_FAULT_SEED=%llu\n", (unsigned long long)number);
     rig_init(&the_rig);
     if (!rig_start(&the_rig)) return 1;
     rig_case_make(&the_case, &the_rig, 31, 256, 300, 64, 256);
@@ -54,7 +54,7 @@ static int teardown(void **state) {
 #define NEED_RIG()                                                                                                     \
     do {                                                                                                               \
         if (!rig_available()) {                                                                                        \
-            print_message("GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                                \
+            print_message("# GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                              \
             skip();                                                                                                    \
         }                                                                                                              \
     } while (0)

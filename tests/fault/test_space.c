@@ -85,7 +85,7 @@ static int teardown(void **state) {
 #define NEED_DISK()                                                                                                    \
     do {                                                                                                               \
         if (!can_mount) {                                                                                              \
-            print_message("no file system can be mounted here (root is needed), or no programs: skipped\n");           \
+            print_message("# no file system can be mounted here (root is needed), or no programs: skipped\n");         \
             skip();                                                                                                    \
         }                                                                                                              \
     } while (0)

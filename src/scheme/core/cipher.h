@@ -48,7 +48,7 @@ GB_CHECK gb_status gb_ct_encrypt_public(gb_ct *out, gb_ctx *ctx, const gb_keyset
 /* ---- switching keys: switchkey.c ----
  * A switching key from secret s' to s, for data primes [0, limbs) in digits of `digit` primes each: digit d is an
  * encryption (b_d, a_d) under s, modulo q_0..q_{limbs-1} P, of P * g_d * s', g_d = 1 modulo the primes of digit d and
- * 0 modulo the others. Usable at every level up to `limbs`. On the wire a is a seed. */
+ * 0 modulo the others. Usable at every level up to `limbs`. On the wire a is a seed, but for explicit_a. */
 typedef struct gb_switch_key {
     const gb_params *params;
     unsigned limbs, digit, digits; /* digits = ceil(limbs / digit) */
@@ -56,6 +56,7 @@ typedef struct gb_switch_key {
                         last and to two polynomials only, then brings the result under s */
     gb_seed seed;    /* of the a polynomials: stream = digit, lanes as gb_sample_uniform */
     uint64_t *data;  /* [digit][b then a][limbs data, then special][N], NTT form; owned */
+    bool explicit_a; /* a is no expansion of the seed (a jointly made relinearisation key): it travels like b */
 } gb_switch_key;
 void gb_switch_key_release(gb_switch_key *k);
 /* Room for a key, and its a polynomials made from seed. PARAMS when the set has no special primes. */

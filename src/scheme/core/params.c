@@ -27,7 +27,12 @@ double gb_security_max_log2(unsigned log_n, unsigned security) {
 /* Every prime here is 1 modulo 2^17: good for cyclic transforms along a bundle of up to 2^17 lines as well as for the
  * ring. Largest such primes below the power of two named.
  * linear: 64 bits hold data of 20 bits, filter taps of 20 bits and the 17.5 bits of headroom that weights of 12 bits
- * want (docs/design.md), with room for a filter's gain. leveled-13: 46 + 3 x 40 data bits, 47 special: 213 <= 214. */
+ * want (docs/design.md), with room for a filter's gain.
+ * leveled-*: CKKS at a scale of 2^40, a first prime with room for values up to 2^6 or more, and a P above every digit's
+ * product, so that key switching adds less than the rounding does. 13: 46 + 3 x 40 | 47, 213 <= 214 bits. 14: 48 +
+ * 7 x 40 | 2 x 50, 428 <= 430. 15: 48 + 15 x 40 | 4 x 50, 848 <= 868.
+ * exact-*: BFV. P may be below a digit's product: the noise of key switching stays below that of the product before it.
+ * 12: 2 x 36 | 34, 13: 4 x 43.5 | 40, 14: 8 x 45 | 2 x 35: 106, 214 and 430 bits, the whole table. */
 static const gb_params_spec shipped[] = {
     {.name = "tiny-linear", .log_n = 11, .security = 128, .data_count = 1, .data = {0x3ffffffd20001 /* 2^50 */}},
     {.name = "linear", .log_n = 12, .security = 128, .data_count = 2, .data = {0xfff00001, 0xffd20001 /* 2^32 */}},
@@ -38,6 +43,45 @@ static const gb_params_spec shipped[] = {
      .data = {0x3fffffcc0001 /* 2^46 */, 0xffffe80001, 0xffffc40001, 0xffffb20001 /* 2^40 */},
      .special_count = 1,
      .special = {0x7ffffff00001 /* 2^47 */}},
+    {.name = "leveled-14",
+     .log_n = 14,
+     .security = 128,
+     .data_count = 8,
+     .data = {0xfffffffa0001 /* 2^48 */, 0xffffe80001, 0xffffc40001, 0xffffb20001, 0xffff940001, 0xffff8a0001,
+              0xffff820001, 0xffff780001},
+     .special_count = 2,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001}},
+    {.name = "leveled-15",
+     .log_n = 15,
+     .security = 128,
+     .data_count = 16,
+     .data = {0xfffffffa0001 /* 2^48 */, 0xffffe80001, 0xffffc40001, 0xffffb20001, 0xffff940001, 0xffff8a0001,
+              0xffff820001, 0xffff780001, 0xffff580001, 0xffff480001, 0xffff420001, 0xffff340001, 0xfffeb60001,
+              0xfffeb00001, 0xfffe9e0001, 0xfffe860001},
+     .special_count = 4,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001}},
+    {.name = "exact-12",
+     .log_n = 12,
+     .security = 128,
+     .data_count = 2,
+     .data = {0xffff00001, 0xfff9c0001 /* 2^36 */},
+     .special_count = 1,
+     .special = {0x3ffd20001 /* 2^34 */}},
+    {.name = "exact-13",
+     .log_n = 13,
+     .security = 128,
+     .data_count = 4,
+     .data = {0xb504f500001, 0xb504f620001, 0xb504f6a0001, 0xb504f6e0001 /* 2^43.5 */},
+     .special_count = 1,
+     .special = {0xffffe80001}},
+    {.name = "exact-14",
+     .log_n = 14,
+     .security = 128,
+     .data_count = 8,
+     .data = {0x1fffffc20001, 0x1fffff980001, 0x1fffff7e0001, 0x1fffff360001, 0x1fffff060001, 0x1ffffede0001,
+              0x1ffffeca0001, 0x1ffffeb40001 /* 2^45 */},
+     .special_count = 2,
+     .special = {0x7fff80001, 0x7ffd80001 /* 2^35 */}},
     /* Bootstrapping (scheme/bootstrap, its default options): q0 of two 30-bit primes | 3 levels of 40 bits for
      * slots-to-coefficients and 6 for the user | 8 of 60 bits in pairs for the sine | 4 of 50 for
      * coefficients-to-slots. 1550 <= 1747 bits. */

@@ -24,7 +24,7 @@ typedef struct gb_joint {
     gb_seed seed; /* common reference: every a polynomial comes from it */
     gb_hash id;   /* of all the above */
 } gb_joint;
-/* 2 <= parties <= 64, parties / 2 < threshold <= parties: no two disjoint sets can both open. ARGUMENT. */
+/* 2 <= threshold <= parties <= 64; threshold == parties: all of them, and nothing is dealt. ARGUMENT. */
 GB_CHECK gb_status gb_joint_init(gb_joint *out, gb_ctx *ctx, const gb_params *p, unsigned parties, unsigned threshold,
                                  const gb_seed *seed);
 /* The common reference from one random contribution of each party. Every party publishes the hash of its own before any

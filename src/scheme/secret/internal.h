@@ -38,5 +38,11 @@ void gb_secret_error_seed(gb_seed *out, const gb_secret *s, const gb_seed *seed,
 GB_CHECK gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
                                          const uint64_t *target, bool square, uint64_t galois, unsigned limbs,
                                          unsigned digit);
+/* The same with a given seed of the a polynomials and a given (secret) one of the errors: one pair a key. */
+GB_CHECK gb_status gb_secret_key_seeded(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
+                                        const uint64_t *target, bool square, uint64_t galois, unsigned limbs,
+                                        unsigned digit, const gb_seed *seed, const gb_seed *error);
+/* P modulo a prime. */
+uint64_t gb_special_product(const gb_params *p, const gb_modulus *m);
 
 #endif

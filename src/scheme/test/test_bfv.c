@@ -54,7 +54,8 @@ static void end(fixture *g) {
     bfv_rig_release(&g->f);
 }
 
-#define WANT(expr) for (size_t i = 0; i < g->f.r.n; i++) g->want[i] = (expr)
+#define WANT(expr)                                                                                                     \
+    for (size_t i = 0; i < g->f.r.n; i++) g->want[i] = (expr)
 
 static void run_all(fixture *g) {
     bfv_rig *f = &g->f;
@@ -151,8 +152,7 @@ static void test_depth(void **state) {
     test_ok(f->r.ctx, gb_ct_copy(&x, f->r.ctx, &g.a));
     for (int k = 0; k < 3; k++) {
         test_ok(f->r.ctx, gb_bfv_mul(&g.out, f->be, &x, &x, &f->r.keys));
-        for (size_t i = 0; i < f->r.n; i++)
-            g.want[i] = (__int128)bfv_centred(f, g.want[i]) * bfv_centred(f, g.want[i]);
+        for (size_t i = 0; i < f->r.n; i++) g.want[i] = (__int128)bfv_centred(f, g.want[i]) * bfv_centred(f, g.want[i]);
         bfv_expect(f, &g.out, g.want);
         test_ok(f->r.ctx, gb_ct_divide(&g.out, f->r.e, 1));
         bfv_expect(f, &g.out, g.want);
@@ -188,7 +188,8 @@ static void test_refusals(void **state) {
     rig *r = &g.f.r;
     gb_ctx *ctx = r->ctx;
     const gb_params_spec *spec = gb_params_get(r->p);
-    const uint64_t bad[] = {0, 1, 40961, 65537 + 1, (UINT64_C(1) << 20) + 1, g.f.t + 2, UINT64_C(1) << 60, spec->data[1]};
+    const uint64_t bad[] = {
+        0, 1, 40961, 65537 + 1, (UINT64_C(1) << 20) + 1, g.f.t + 2, UINT64_C(1) << 60, spec->data[1]};
     for (size_t i = 0; i < GB_COUNT(bad); i++) {
         test_refused(ctx, gb_bfv_new(&b, ctx, r->p, bad[i]), GB_ERR_PARAMS);
         assert_null(b);
@@ -234,7 +235,7 @@ static void test_allocation_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_encoding), cmocka_unit_test(test_small_plaintext),
+        cmocka_unit_test(test_encoding),  cmocka_unit_test(test_small_plaintext),
         cmocka_unit_test(test_all_sizes), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_refusals),  cmocka_unit_test(test_allocation_failures),
     };

@@ -224,8 +224,7 @@ static void run_matrix(fixture *f, const matrix *m, unsigned limbs) {
     for (size_t i = 0; i < m->count; i++)
         d[i] = (gb_ckks_diagonal){m->first + (int)i * m->stride, values + 2 * i * m->period,
                                   m->complex ? values + (2 * i + 1) * m->period : NULL};
-    test_ok(r->ctx,
-            gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, m->baby));
+    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, m->baby));
     size_t keys = gb_ckks_linear_galois(galois, GB_COUNT(galois), l);
     assert_int_equal(keys, gb_ckks_linear_galois(NULL, 0, l));
     assert_true(keys <= GB_COUNT(galois) && keys < m->count + 1);
@@ -255,11 +254,11 @@ static void run_matrix(fixture *f, const matrix *m, unsigned limbs) {
 static void test_linear(void **state) {
     (void)state;
     static const matrix list[] = {
-        {.period = 4096, .count = 7, .first = -3, .stride = 1, .complex = true},  /* banded */
+        {.period = 4096, .count = 7, .first = -3, .stride = 1, .complex = true},   /* banded */
         {.period = 4096, .count = 7, .first = -96, .stride = 32, .complex = true}, /* a stride, as in an FFT */
-        {.period = 16, .count = 16, .first = 0, .stride = 1},                     /* dense, sparsely packed */
-        {.period = 16, .count = 16, .first = 5, .stride = 1, .baby = 16},         /* baby steps alone */
-        {.period = 16, .count = 16, .first = 0, .stride = 1, .baby = 1},          /* giant steps alone */
+        {.period = 16, .count = 16, .first = 0, .stride = 1},                      /* dense, sparsely packed */
+        {.period = 16, .count = 16, .first = 5, .stride = 1, .baby = 16},          /* baby steps alone */
+        {.period = 16, .count = 16, .first = 0, .stride = 1, .baby = 1},           /* giant steps alone */
         {.period = 64, .count = 64, .first = 0, .stride = 1, .baby = 8, .complex = true},
         {.period = 4096, .count = 1, .first = 0, .stride = 1}, /* a product with a plaintext */
         {.period = 4096, .count = 1, .first = 1000, .stride = 1},
@@ -419,10 +418,10 @@ static void test_allocation_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_products),       cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_rotations),      cmocka_unit_test(test_lazy),
-        cmocka_unit_test(test_linear),         cmocka_unit_test(test_linear_refuses),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_products),  cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_rotations), cmocka_unit_test(test_lazy),
+        cmocka_unit_test(test_linear),    cmocka_unit_test(test_linear_refuses),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static void test_shapes(void **state) {
     fixture *f = *state;
     for (size_t degree = 3; degree <= 15; degree += 6) {
         coefficients(f, degree, degree);
-        run(f, &(gb_ckks_poly){f->c, degree, true, -2, 3}, 0, 1); /* another domain: one level */
+        run(f, &(gb_ckks_poly){f->c, degree, true, -2, 3}, 0, 1);       /* another domain: one level */
         run(f, &(gb_ckks_poly){f->c, degree, true, -1.03, 0.97}, 0, 0); /* a shift alone: none */
         run(f, &(gb_ckks_poly){f->c, degree, true, -1, 1}, 0x1.8p38, 0);
         run(f, &(gb_ckks_poly){f->c, degree, false, 0, 0}, 0x1.23456789p41, 0);

@@ -17,8 +17,8 @@ static int setup(void **state) {
     test_ok(ctx, gb_params_new(&params, ctx, &s));
     test_ok(ctx, gb_switch_key_init(&key, ctx, params, 1, 1, 25, &seed));
     for (unsigned j = 0; j < 2; j++)
-        gb_sample_uniform(gb_switch_key_limb(&key, 0, 0, j), 2048, gb_ring_modulus(gb_params_ring(params), j), &seed, 77,
-                          j, 0);
+        gb_sample_uniform(gb_switch_key_limb(&key, 0, 0, j), 2048, gb_ring_modulus(gb_params_ring(params), j), &seed,
+                          77, j, 0);
     test_ok(ctx, gb_switch_key_encode(&wire, ctx, &key));
     return 0;
 }
@@ -90,9 +90,9 @@ static void test_fields(void **state) {
         size_t at;
         uint8_t value;
         gb_status want;
-    } bad[] = {{0, 'X', GB_ERR_FORMAT},   {3, '2', GB_ERR_FORMAT},    {4, 0, GB_ERR_PARAMS},  {36, 0, GB_ERR_FORMAT},
-               {36, 2, GB_ERR_FORMAT},    {39, 255, GB_ERR_FORMAT},   {40, 0, GB_ERR_FORMAT}, {40, 2, GB_ERR_FORMAT},
-               {43, 255, GB_ERR_FORMAT},  {44, 24, GB_ERR_FORMAT},    {45, 16, GB_ERR_FORMAT}, {51, 1, GB_ERR_FORMAT}};
+    } bad[] = {{0, 'X', GB_ERR_FORMAT},  {3, '2', GB_ERR_FORMAT},  {4, 0, GB_ERR_PARAMS},   {36, 0, GB_ERR_FORMAT},
+               {36, 2, GB_ERR_FORMAT},   {39, 255, GB_ERR_FORMAT}, {40, 0, GB_ERR_FORMAT},  {40, 2, GB_ERR_FORMAT},
+               {43, 255, GB_ERR_FORMAT}, {44, 24, GB_ERR_FORMAT},  {45, 16, GB_ERR_FORMAT}, {51, 1, GB_ERR_FORMAT}};
     uint8_t copy[16384];
     assert_int_equal(wire.size, 84 + 2048 * 24 / 8 + 2048 * 26 / 8);
     for (size_t i = 0; i < GB_COUNT(bad); i++) {
@@ -174,9 +174,9 @@ static void test_allocation_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_truncations),      cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_other_parameters), cmocka_unit_test(test_use),
+        cmocka_unit_test(test_round_trip),          cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_truncations),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_other_parameters),    cmocka_unit_test(test_use),
         cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -8,8 +8,8 @@
 /* ---- parameters ---- */
 static void test_params(void **state) {
     gb_ctx *ctx = test_context(1);
-    const char *names[8];
-    size_t count = gb_params_names(names, 8);
+    const char *names[32];
+    size_t count = gb_params_names(names, GB_COUNT(names));
     assert_true(count >= 3);
     for (size_t i = 0; i < count; i++) {
         gb_params *p, *again;

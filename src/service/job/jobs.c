@@ -5,7 +5,7 @@
 #include "service/job/job.h"
 
 #define POLL_MS 100
-#define STOP_SECONDS 5.0 /* a worker that was asked to stop is ended after this */
+#define STOP_SECONDS 2.0 /* a worker that was asked to stop is ended after this; its tiles are kept */
 #define TICK_SECONDS 10  /* between the signs of life that watchers get */
 #define PROGRESS_SECONDS 0.1
 

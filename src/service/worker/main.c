@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "program/program.h"
 #include "service/worker/sandbox.h"
@@ -145,6 +146,13 @@ static gb_status read_input(work *w, gb_ctx *ctx, size_t i) {
 
 /* ---- what it does ---- */
 
+/* Of all threads: what a job costs, whatever else the machine is doing and however long its disk takes. */
+static double processor_seconds(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static gb_status run(work *w, gb_ctx *ctx, double *seconds) {
     GB_TRY(read_program(w, ctx));
     for (size_t i = 0; i < w->spec.inputs; i++) GB_TRY(read_input(w, ctx, i));
@@ -153,9 +161,9 @@ static gb_status run(work *w, gb_ctx *ctx, double *seconds) {
     char *out = gb_format(ctx, "%s/out", w->dir);
     if (out == NULL) return GB_ERR_MEMORY;
     gb_tile_sink sink = gb_tile_folder_sink(out);
-    double start = gb_seconds();
+    double start = processor_seconds();
     gb_status status = gb_run_encrypted(ctx, w->plan, w->inputs, NULL, &sink);
-    *seconds = gb_seconds() - start;
+    *seconds = processor_seconds() - start;
     gb_free(out);
     return status;
 }

@@ -209,7 +209,7 @@ static double peer_correlation(const double *v, size_t n, const float *peer, boo
  * lines are brought to 161 pixels with the axis at 80 (linear, border value outside), as was done for the reference. */
 static void peer_scikit_image(void **state) {
     gb_ctx *ctx = *state;
-    uint32_t size[3], ref_size[3];
+    uint32_t size[3] = {0}, ref_size[3] = {0};
     double tilts[91];
     const char *folder = "savu_24737_mrc";
     float *raw = test_mrc(size, folder, "projections.mrc");
