@@ -132,8 +132,9 @@ typedef struct gb_report {
     char where[8];                         /* "server", "local", "plain" */
     char precision[8];
     char params[32];
-    unsigned threads;                                     /* of this process */
-    uint32_t copies;                                      /* 2: point-symmetric pairs share a ciphertext */
+    unsigned threads;    /* of this process */
+    uint32_t copies;     /* 2: point-symmetric pairs share a ciphertext */
+    uint32_t rows, room; /* coefficients of a ciphertext in use, and how many it has: small images pay for the rest */
     uint64_t bytes_raw, bytes_uploaded, bytes_downloaded; /* bytes_raw: the pixels as the file stores them */
     double seconds_read, seconds_align, seconds_measure, seconds_encrypt, seconds_compute, seconds_decrypt,
         seconds_write, seconds_compare, seconds_total; /* encrypt includes the upload, decrypt the download */

@@ -37,6 +37,9 @@ static void print_report(const gb_report *r, const gb_tomo_options *o) {
     if (r->ratio >= 0)
         printf("  encrypted / plaintext, one core      %.3f s / %.3f s = %.1f times\n", r->encrypted_seconds,
                r->plain_seconds, r->ratio);
+    if (r->room && r->rows < r->room / 2)
+        printf("  each ciphertext has room for %u values and holds %u: small images pay for the rest\n", r->room,
+               r->rows);
     if (r->pixels_replaced)
         printf("  %llu pixels were not finite and replaced by their image's mean\n",
                (unsigned long long)r->pixels_replaced);

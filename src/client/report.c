@@ -50,6 +50,8 @@ static json_t *object_of(const gb_report *r) {
     bad |= json_object_set_new(o, "plain_seconds", figure(r->plain_seconds));
     bad |= json_object_set_new(o, "encrypted_seconds", figure(r->encrypted_seconds));
     bad |= json_object_set_new(o, "ratio", figure(r->ratio));
+    bad |= json_object_set_new(o, "rows_used", json_integer((json_int_t)r->rows));
+    bad |= json_object_set_new(o, "rows_room", json_integer((json_int_t)r->room));
     bad |= json_object_set_new(o, "job_threads", json_integer((json_int_t)r->job_threads));
     bad |= json_object_set_new(o, "seconds", seconds_of(r));
     bad |= json_object_set_new(o, "pixels_replaced", json_integer((json_int_t)r->pixels_replaced));

@@ -343,6 +343,8 @@ gb_status gb_strip_encrypted(gb_strip *s) {
     const double start = gb_seconds();
     s->config.copies = gb_tomo_copies(&s->config, gb_ring_n(gb_params_ring(s->params)));
     s->report->copies = s->config.copies;
+    s->report->rows = gb_tomo_rows(&s->config);
+    s->report->room = (uint32_t)gb_ring_n(gb_params_ring(s->params));
     gb_status status = plan_strip(&program, &plan, s);
     s->report->seconds_measure += gb_seconds() - start;
     if (status == GB_OK) {

@@ -1,7 +1,7 @@
 /* Switching keys: memory, lookup, wire form. */
 #include "scheme/core/cipher.h"
 
-static const uint8_t magic[4] = {'G', 'B', 'S', '1'};
+static const uint8_t magic[4] = {'G', 'B', 'S', '1'}, magic_explicit[4] = {'G', 'B', 'S', '2'};
 
 void gb_switch_key_release(gb_switch_key *k) {
     gb_free(k->data);
@@ -9,6 +9,7 @@ void gb_switch_key_release(gb_switch_key *k) {
 }
 
 static size_t width_of(const gb_switch_key *k) { return k->limbs + gb_params_get(k->params)->special_count; }
+static size_t rows_of(const gb_switch_key *k) { return width_of(k) * (k->explicit_a ? 2 : 1); } /* on the wire */
 
 static uint32_t ring_limb(const gb_switch_key *k, size_t limb) {
     return (uint32_t)(limb < k->limbs ? limb : gb_params_get(k->params)->data_count + (limb - k->limbs));
@@ -25,7 +26,7 @@ gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p
         galois >= 2 * n)
         return gb_fail(ctx, GB_ERR_ARGUMENT, "no switching key of %u limbs, %u a digit, Galois element %llu", limbs,
                        digit, (unsigned long long)galois);
-    gb_switch_key k = {p, limbs, digit, (unsigned)gb_ceil_div(limbs, digit), galois, *seed, NULL};
+    gb_switch_key k = {p, limbs, digit, (unsigned)gb_ceil_div(limbs, digit), galois, *seed, NULL, false};
     GB_TRY(gb_alloc(&k.data, ctx, 2 * k.digits * width_of(&k) * n, sizeof(uint64_t)));
     for (unsigned d = 0; d < k.digits; d++)
         for (size_t j = 0; j < width_of(&k); j++)
@@ -73,21 +74,23 @@ gb_status gb_eval_keys_find(const gb_switch_key **out, gb_ctx *ctx, const gb_eva
 }
 
 /* "GBS1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
- * width of its prime. The a polynomials are made from the seed. */
+ * width of its prime. The a polynomials are made from the seed.
+ * With explicit_a: "GBS2", no seed, and in each digit the rows of a after those of b. */
 gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key *k) {
     const gb_ring *r = gb_params_ring(k->params);
     size_t n = gb_ring_n(r);
-    gb_write_bytes(out, magic, sizeof(magic));
+    gb_write_bytes(out, k->explicit_a ? magic_explicit : magic, sizeof(magic));
     gb_write_bytes(out, gb_params_hash(k->params)->b, GB_HASH_BYTES);
     gb_write_u32(out, k->limbs);
     gb_write_u32(out, k->digit);
     gb_write_u64(out, k->galois);
-    gb_write_bytes(out, k->seed.b, GB_SEED_BYTES);
+    if (!k->explicit_a) gb_write_bytes(out, k->seed.b, GB_SEED_BYTES);
     for (unsigned d = 0; d < k->digits; d++)
-        for (size_t j = 0; j < width_of(k); j++) {
+        for (size_t row = 0; row < rows_of(k); row++) {
+            unsigned part = row >= width_of(k), j = (unsigned)(row - part * width_of(k));
             unsigned bits = gb_ring_modulus(r, ring_limb(k, j))->bits;
             uint8_t *packed = gb_write_space(out, gb_packed_bytes(n, bits));
-            if (packed) gb_ring_kernels(r)->pack(packed, gb_switch_key_limb(k, d, 0, (unsigned)j), n, bits);
+            if (packed) gb_ring_kernels(r)->pack(packed, gb_switch_key_limb(k, d, part, j), n, bits);
         }
     return out->status == GB_OK ? GB_OK : gb_fail(ctx, out->status, "out of memory writing a switching key");
 }
@@ -96,24 +99,25 @@ static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
     const gb_ring *r = gb_params_ring(k->params);
     size_t n = gb_ring_n(r);
     for (unsigned d = 0; d < k->digits; d++)
-        for (size_t j = 0; j < width_of(k); j++) {
+        for (size_t row = 0; row < rows_of(k); row++) {
+            unsigned part = row >= width_of(k), j = (unsigned)(row - part * width_of(k));
             const gb_modulus *m = gb_ring_modulus(r, ring_limb(k, j));
             const uint8_t *packed = gb_read_bytes(in, gb_packed_bytes(n, m->bits));
-            if (!packed) return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key ends in digit %u, limb %zu", d, j);
-            if (gb_ring_kernels(r)->unpack(gb_switch_key_limb(k, d, 0, (unsigned)j), packed, n, m->bits, m->q))
-                return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %zu",
+            if (!packed) return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key ends in digit %u, limb %u", d, j);
+            if (gb_ring_kernels(r)->unpack(gb_switch_key_limb(k, d, part, j), packed, n, m->bits, m->q))
+                return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %u",
                                d, j);
         }
     return GB_OK;
 }
 
 /* Bytes of the rows of a key of this shape; no overflow: all counts are bounded by the parameter set. */
-static size_t row_bytes(const gb_params *p, unsigned limbs, unsigned digit) {
+static size_t row_bytes(const gb_params *p, unsigned limbs, unsigned digit, bool explicit_a) {
     gb_switch_key k = {.params = p, .limbs = limbs};
     size_t sum = 0, n = gb_ring_n(gb_params_ring(p));
     for (size_t j = 0; j < width_of(&k); j++)
         sum += gb_packed_bytes(n, gb_ring_modulus(gb_params_ring(p), ring_limb(&k, j))->bits);
-    return gb_ceil_div(limbs, digit) * sum;
+    return gb_ceil_div(limbs, digit) * sum * (explicit_a ? 2 : 1);
 }
 
 gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint8_t *data, size_t n) {
@@ -122,10 +126,12 @@ gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params 
     const uint8_t *mark = gb_read_bytes(&in, sizeof(magic)), *hash = gb_read_bytes(&in, GB_HASH_BYTES);
     uint32_t limbs = gb_read_u32(&in), digit = gb_read_u32(&in);
     uint64_t galois = gb_read_u64(&in);
-    const uint8_t *seed = gb_read_bytes(&in, GB_SEED_BYTES);
-    if (!mark || !hash || !seed)
+    bool explicit_a = mark && memcmp(mark, magic_explicit, sizeof(magic)) == 0;
+    gb_seed s = {{0}};
+    const uint8_t *seed = explicit_a ? s.b : gb_read_bytes(&in, GB_SEED_BYTES);
+    if (!mark || !hash || !seed || in.failed)
         return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key of %zu bytes has no whole header", n);
-    if (memcmp(mark, magic, sizeof(magic)) != 0)
+    if (memcmp(mark, magic, sizeof(magic)) != 0 && !explicit_a)
         return gb_fail(ctx, GB_ERR_FORMAT, "not a switching key (wrong magic)");
     if (memcmp(hash, gb_params_hash(p)->b, GB_HASH_BYTES) != 0)
         return gb_fail(ctx, GB_ERR_PARAMS, "switching key is of other parameters than %s", gb_params_get(p)->name);
@@ -133,16 +139,16 @@ gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params 
         !(galois & 1) || galois >= 2 * gb_ring_n(gb_params_ring(p)))
         return gb_fail(ctx, GB_ERR_FORMAT, "switching key claims %u limbs, %u a digit, Galois element %llu", limbs,
                        digit, (unsigned long long)galois);
-    if (gb_reader_left(&in) > row_bytes(p, limbs, digit))
+    if (gb_reader_left(&in) > row_bytes(p, limbs, digit, explicit_a))
         return gb_fail(ctx, GB_ERR_FORMAT, "%zu bytes follow the switching key",
-                       gb_reader_left(&in) - row_bytes(p, limbs, digit));
-    if (gb_reader_left(&in) < row_bytes(p, limbs, digit))
+                       gb_reader_left(&in) - row_bytes(p, limbs, digit, explicit_a));
+    if (gb_reader_left(&in) < row_bytes(p, limbs, digit, explicit_a))
         return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key has %zu bytes of polynomials, needs %zu",
-                       gb_reader_left(&in), row_bytes(p, limbs, digit));
-    gb_seed s;
-    memcpy(s.b, seed, GB_SEED_BYTES);
+                       gb_reader_left(&in), row_bytes(p, limbs, digit, explicit_a));
+    memmove(s.b, seed, GB_SEED_BYTES);
     gb_switch_key k;
     GB_TRY(gb_switch_key_init(&k, ctx, p, limbs, digit, galois, &s));
+    k.explicit_a = explicit_a;
     gb_status status = decode_rows(&k, ctx, &in);
     if (status != GB_OK) {
         gb_switch_key_release(&k);

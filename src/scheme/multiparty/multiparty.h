@@ -104,7 +104,7 @@ size_t gb_share_row_limb(const gb_share *s, size_t row); /* which prime of the r
 static inline uint64_t *gb_share_row(const gb_share *s, size_t row) {
     return s->data + row * gb_ring_n(gb_params_ring(s->params));
 }
-/* Wire form: "GBS1", kind, party, limbs, digit (32 bits each), hash of the parameters, joint id, request id, then the
+/* Wire form: "GBH1", kind, party, limbs, digit (32 bits each), hash of the parameters, joint id, request id, then the
  * rows packed at the width of their primes. One encoding per content. Room for gb_share_bytes(s). */
 size_t gb_share_bytes(const gb_share *s);
 void gb_share_write(uint8_t *out, const gb_share *s);

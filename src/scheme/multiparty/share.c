@@ -4,7 +4,7 @@
 #include "scheme/multiparty/internal.h"
 
 #define HEADER (4 + 4 * 4 + 3 * GB_HASH_BYTES)
-static const uint8_t magic[4] = {'G', 'B', 'S', '1'};
+static const uint8_t magic[4] = {'G', 'B', 'H', '1'};
 
 /* ---- the joint key ---- */
 void gb_joint_seed(gb_seed *out, const gb_seed *contributions, size_t count) {

@@ -21,7 +21,7 @@ static void digit_error(void *user, size_t d, unsigned worker) {
 }
 
 /* P mod q_j */
-static uint64_t special_product(const gb_params *p, const gb_modulus *m) {
+uint64_t gb_special_product(const gb_params *p, const gb_modulus *m) {
     const gb_params_spec *spec = gb_params_get(p);
     uint64_t product = 1;
     for (size_t i = 0; i < spec->special_count; i++) product = gb_mod_mul(product, spec->special[i] % m->q, m);
@@ -49,7 +49,7 @@ static void key_limb(void *user, size_t task, unsigned worker) {
     gb_ring_forward(r, temp, limb, 1);
     k->sub(b, temp, b, n, m);
     if (j < key->limbs && j / key->digit == d) {
-        k->mul_scalar(temp, source, special_product(key->params, m), n, m);
+        k->mul_scalar(temp, source, gb_special_product(key->params, m), n, m);
         if (t->square)
             k->mul_add(b, temp, source, n, m);
         else
@@ -86,19 +86,30 @@ static gb_status fill(keygen *t, gb_ctx *ctx, uint64_t galois) {
     return status;
 }
 
+gb_status gb_secret_key_seeded(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
+                               const uint64_t *target, bool square, uint64_t galois, unsigned limbs, unsigned digit,
+                               const gb_seed *seed, const gb_seed *error) {
+    memset(out, 0, sizeof *out);
+    keygen t = {.source = source, .target = target, .square = square, .key = out, .error = *error};
+    if (!digit) digit = (unsigned)gb_params_get(p)->special_count;
+    gb_status status = check_security(ctx, p, limbs);
+    if (status == GB_OK) status = gb_switch_key_init(out, ctx, p, limbs, digit, galois, seed);
+    if (status == GB_OK) {
+        status = fill(&t, ctx, galois);
+        if (status != GB_OK) gb_switch_key_release(out);
+    }
+    gb_wipe(&t.error, sizeof t.error);
+    return status;
+}
+
 gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
                                 const uint64_t *target, bool square, uint64_t galois, unsigned limbs, unsigned digit) {
-    memset(out, 0, sizeof *out);
-    keygen t = {.source = source, .target = target, .square = square, .key = out};
-    gb_seed seed;
-    GB_TRY(check_security(ctx, p, limbs));
+    gb_seed seed, error;
     gb_random_bytes(seed.b, sizeof seed.b);
-    if (!digit) digit = (unsigned)gb_params_get(p)->special_count;
-    GB_TRY(gb_switch_key_init(out, ctx, p, limbs, digit, galois, &seed));
-    gb_random_bytes(t.error.b, sizeof t.error.b);
-    gb_status status = fill(&t, ctx, galois);
-    gb_wipe(&t.error, sizeof t.error);
-    if (status != GB_OK) gb_switch_key_release(out);
+    gb_random_bytes(error.b, sizeof error.b);
+    gb_status status =
+        gb_secret_key_seeded(out, ctx, p, source, target, square, galois, limbs, digit, &seed, &error);
+    gb_wipe(&error, sizeof error);
     return status;
 }
 

@@ -1,0 +1,146 @@
+/* engine/params: facts of the shipped parameter sets, for people and for choosing one. */
+#include <math.h>
+
+#include "glovebox/params.h"
+#include "scheme/scheme.h"
+
+#define SCALE_BITS 40
+#define PLAIN_BITS_MIN 17 /* 65537 batches for every ring up to 2^15 */
+#define PLAIN_BITS_MAX 60
+#define SIGMA 3.19
+#define SURE 6 /* standard deviations: 2^-29 a slot */
+
+/* What a set is for; the primes are scheme/core/params.c's. In the order that suggestions go through. */
+static const struct use {
+    const char *name, *about;
+    gb_scheme scheme;
+    unsigned depth; /* BFV: by bfv_depth */
+    bool refreshes;
+} uses[] = {
+    {"tiny-linear", "public linear maps across ciphertexts, about 3e-4 relative", GB_SCHEME_LINEAR, 0, false},
+    {"linear", "public linear maps across ciphertexts, below 1e-4 relative", GB_SCHEME_LINEAR, 0, false},
+    {"leveled-13", "real numbers, shallow and fast", GB_SCHEME_CKKS, 3, false},
+    {"leveled-14", "real numbers, short polynomials and products of matrices", GB_SCHEME_CKKS, 7, false},
+    {"leveled-15", "real numbers, deep enough for comparisons and small networks", GB_SCHEME_CKKS, 15, false},
+    {"deep-16", "real numbers without a limit of depth: bootstrapping", GB_SCHEME_CKKS, 6, true},
+    {"exact-12", "integers: sums, weighted sums, one product", GB_SCHEME_BFV, 0, false},
+    {"exact-13", "integers: a few products", GB_SCHEME_BFV, 0, false},
+    {"exact-14", "integers: equality of short words, polynomials", GB_SCHEME_BFV, 0, false},
+};
+
+const char *gb_scheme_name(gb_scheme s) {
+    return s == GB_SCHEME_LINEAR ? "linear" : s == GB_SCHEME_CKKS ? "ckks" : s == GB_SCHEME_BFV ? "bfv" : "unknown";
+}
+
+size_t gb_params_count(void) { return GB_COUNT(uses); }
+
+/* A coefficient of a fresh public-key ciphertext's noise, e + u e' + e1 + e2 s, has standard deviation
+ * sigma sqrt(4 N / 3 + 1): u and s ternary, 2 N / 3 of their coefficients not 0. */
+static double fresh_deviation(unsigned log_n) { return SIGMA * sqrt(4.0 / 3 * exp2(log_n) + 1); }
+
+/* In a slot the N coefficients add with phases: sqrt(N) more. */
+static double ckks_precision(unsigned log_n) { return SCALE_BITS - log2(SURE * fresh_deviation(log_n)) - 0.5 * log_n; }
+
+/* Noise stays below Q / 2t. A product multiplies it by t N and a small constant (1.5 bits; eprint 2018/117, section 4);
+ * what key switching adds is below that. */
+static unsigned bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits) {
+    double room = log2_q - 1 - plain_bits - log2(SURE * fresh_deviation(log_n));
+    return room > 0 ? (unsigned)(room / (plain_bits + log_n + 1.5)) : 0;
+}
+
+static void sizes(gb_params_info *out, const gb_params *p) {
+    const gb_params_spec *spec = gb_params_get(p);
+    const gb_ring *r = gb_params_ring(p);
+    const size_t n = gb_ring_n(r), data = spec->data_count, all = data + spec->special_count;
+    uint64_t packed_data = 0, packed_all = 0;
+    for (size_t j = 0; j < all; j++) {
+        size_t bytes = gb_packed_bytes(n, gb_ring_modulus(r, j)->bits);
+        packed_all += bytes;
+        packed_data += j < data ? bytes : 0;
+    }
+    const uint64_t header = 4 + GB_HASH_BYTES + GB_SEED_BYTES;
+    out->ciphertext_bytes = 2 * data * n * sizeof(uint64_t);
+    out->public_key_bytes = header + packed_data;
+    if (!spec->special_count) return;
+    out->digits = (unsigned)gb_ceil_div(data, spec->special_count);
+    out->switch_key_bytes = 2 * (uint64_t)out->digits * all * n * sizeof(uint64_t);
+    out->switch_key_on_wire = header + 16 + out->digits * packed_all; /* 16: limbs, digit, Galois element */
+}
+
+static void fill(gb_params_info *out, const struct use *u, const gb_params *p) {
+    const gb_params_spec *spec = gb_params_get(p);
+    const gb_ring *r = gb_params_ring(p);
+    memset(out, 0, sizeof *out);
+    memcpy(out->name, spec->name, strlen(spec->name) + 1); /* at most 31: gb_params_new */
+    out->about = u->about;
+    out->scheme = u->scheme;
+    out->log_n = spec->log_n;
+    out->security = spec->security;
+    out->log2_q = gb_ring_log2_q(r, spec->data_count);
+    out->log2_qp = gb_ring_log2_q(r, spec->data_count + spec->special_count);
+    out->log2_qp_max = gb_security_max_log2(spec->log_n, spec->security);
+    out->depth = u->depth;
+    out->refreshes = u->refreshes;
+    out->slots = gb_ring_n(r);
+    out->primes = (unsigned)spec->data_count;
+    out->specials = (unsigned)spec->special_count;
+    if (u->scheme == GB_SCHEME_CKKS) {
+        out->slots /= 2;
+        out->scale_bits = SCALE_BITS;
+        out->precision = ckks_precision(spec->log_n);
+    } else if (u->scheme == GB_SCHEME_BFV) {
+        out->plain_bits = GB_PLAIN_BITS_DEFAULT;
+        out->precision = out->plain_bits;
+        out->depth = bfv_depth(spec->log_n, out->log2_q, out->plain_bits);
+    }
+    sizes(out, p);
+}
+
+static gb_status describe(gb_params_info *out, gb_ctx *ctx, const struct use *u) {
+    gb_params *p;
+    GB_TRY(gb_params_named(&p, ctx, u->name));
+    fill(out, u, p);
+    gb_params_free(p);
+    return GB_OK;
+}
+
+gb_status gb_params_at(gb_params_info *out, gb_ctx *ctx, size_t i) {
+    if (i >= GB_COUNT(uses))
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "parameter set number %zu: there are %zu", i, GB_COUNT(uses));
+    return describe(out, ctx, &uses[i]);
+}
+
+gb_status gb_params_show(gb_params_info *out, gb_ctx *ctx, const char *name) {
+    for (size_t i = 0; i < GB_COUNT(uses); i++)
+        if (strcmp(uses[i].name, name) == 0) return describe(out, ctx, &uses[i]);
+    gb_params *p;
+    gb_status status = gb_params_named(&p, ctx, name); /* the error that lists the names */
+    if (status != GB_OK) return status;
+    gb_params_free(p);
+    return gb_fail(ctx, GB_ERR_INTERNAL, "parameter set %s has no description", name);
+}
+
+gb_status gb_params_suggest(gb_params_info *out, gb_ctx *ctx, gb_scheme scheme, unsigned depth, uint64_t slots,
+                            double precision) {
+    if (scheme != GB_SCHEME_CKKS && scheme != GB_SCHEME_BFV)
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "sets are suggested for ckks and bfv; the planner chooses linear ones");
+    if (!(precision >= 0 && precision <= PLAIN_BITS_MAX))
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "a precision of %g bits: 0..%d", precision, PLAIN_BITS_MAX);
+    gb_params_info best = {.name = ""};
+    for (size_t i = 0; i < GB_COUNT(uses); i++) {
+        if (uses[i].scheme != scheme) continue;
+        GB_TRY(describe(out, ctx, &uses[i]));
+        if (scheme == GB_SCHEME_BFV) {
+            out->plain_bits = precision > PLAIN_BITS_MIN ? (unsigned)ceil(precision) : PLAIN_BITS_MIN;
+            out->precision = out->plain_bits;
+            out->depth = bfv_depth(out->log_n, out->log2_q, out->plain_bits);
+        }
+        if ((out->depth >= depth || out->refreshes) && out->slots >= slots && out->precision >= precision) return GB_OK;
+        best = *out;
+    }
+    return gb_fail(ctx, GB_ERR_NOT_FOUND,
+                   "no %s set has depth %u, %llu slots and %g bits; the largest, %s, has depth %u%s, %llu slots and "
+                   "%.1f bits",
+                   gb_scheme_name(scheme), depth, (unsigned long long)slots, precision, best.name, best.depth,
+                   best.refreshes ? " after each refresh" : "", (unsigned long long)best.slots, best.precision);
+}
