@@ -81,6 +81,7 @@ extern const cli_command cmd_key_new, cmd_key_list, cmd_key_show, cmd_key_remove
 extern const cli_command cmd_put, cmd_list, cmd_get, cmd_remove;
 extern const cli_command cmd_tomo_reconstruct;
 extern const cli_command cmd_job_list, cmd_job_watch, cmd_job_cancel;
+extern const cli_command cmd_params_list, cmd_params_show, cmd_params_suggest;
 extern const cli_command cmd_version;
 
 #endif

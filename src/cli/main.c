@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cmd_key_new, &cmd_key_list, &cmd_key_show, &cmd_key_remove, &cmd_tomo_reconstruct, &cmd_put,    &cmd_list,
-    &cmd_get,     &cmd_remove,   &cmd_job_list, &cmd_job_watch,  &cmd_job_cancel,       &cmd_version};
+    &cmd_key_new,     &cmd_key_list,    &cmd_key_show,       &cmd_key_remove, &cmd_tomo_reconstruct, &cmd_put,
+    &cmd_list,        &cmd_get,         &cmd_remove,         &cmd_job_list,   &cmd_job_watch,        &cmd_job_cancel,
+    &cmd_params_list, &cmd_params_show, &cmd_params_suggest, &cmd_version};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int overview(FILE *out) {

@@ -35,6 +35,8 @@ void gb_bfv_scale_down(uint64_t *poly, const gb_bfv *b, unsigned limbs, uint64_t
 typedef struct gb_bfv_eval gb_bfv_eval; /* scratch for products; one calling thread at a time */
 GB_CHECK gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *b);
 void gb_bfv_eval_free(gb_bfv_eval *e);
+gb_eval *gb_bfv_eval_core(const gb_bfv_eval *e);
+const gb_bfv *gb_bfv_eval_context(const gb_bfv_eval *e);
 /* out (room 3, no alias) = a b, three parts; relinearise with gb_ct_relinearize. */
 GB_CHECK gb_status gb_bfv_tensor(gb_ct *out, gb_bfv_eval *e, const gb_ct *a, const gb_ct *b);
 /* The same, relinearised. */

@@ -43,6 +43,9 @@ void gb_bfv_eval_free(gb_bfv_eval *x) {
     gb_free(x);
 }
 
+gb_eval *gb_bfv_eval_core(const gb_bfv_eval *x) { return x->e; }
+const gb_bfv *gb_bfv_eval_context(const gb_bfv_eval *x) { return x->b; }
+
 typedef struct task {
     gb_bfv_eval *x;
     unsigned limbs;

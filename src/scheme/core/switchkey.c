@@ -105,8 +105,8 @@ static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
             const uint8_t *packed = gb_read_bytes(in, gb_packed_bytes(n, m->bits));
             if (!packed) return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key ends in digit %u, limb %u", d, j);
             if (gb_ring_kernels(r)->unpack(gb_switch_key_limb(k, d, part, j), packed, n, m->bits, m->q))
-                return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %u",
-                               d, j);
+                return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %u", d,
+                               j);
         }
     return GB_OK;
 }

@@ -94,8 +94,8 @@ gb_status gb_joint_rotation_key(gb_switch_key *out, gb_ctx *ctx, const gb_joint 
     return status;
 }
 
-/* Round 1 sums to h0 = -u a + P g s + e0 and h1 = s a + e1, round 2 to b = s h0 + (u - s) h1 + e2: with h1 in place of a,
- * b + h1 s = P g s^2 + s e0 + u e1 + e2. */
+/* Round 1 sums to h0 = -u a + P g s + e0 and h1 = s a + e1, round 2 to b = s h0 + (u - s) h1 + e2: with h1 in place of
+ * a, b + h1 s = P g s^2 + s e0 + u e1 + e2. */
 gb_status gb_joint_relin_key(gb_switch_key *out, gb_ctx *ctx, const gb_joint *j, const gb_request *q,
                              const gb_share *first, const gb_share *second, size_t count) {
     gb_share one, two;

@@ -298,8 +298,10 @@ static gb_status file_find(void *user, gb_ctx *ctx, const gb_hash *subject, bool
         *request = e->request;
         status = read_share(f, ctx, share, e->at, e->size, &whole);
         if (status == GB_OK && (e->damaged || !whole))
-            status = gb_fail(ctx, GB_ERR_HASH, "ledger %s: the share for this ciphertext is damaged, and no other may be "
-                                               "made; evaluate the result anew", f->path);
+            status = gb_fail(ctx, GB_ERR_HASH,
+                             "ledger %s: the share for this ciphertext is damaged, and no other may be "
+                             "made; evaluate the result anew",
+                             f->path);
     }
     pthread_mutex_unlock(&f->lock);
     return status;

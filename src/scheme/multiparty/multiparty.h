@@ -1,6 +1,6 @@
-/* scheme/multiparty: keys that several parties hold jointly, seen from outside: what is asked of the parties, the shares
- * they answer, and how shares become keys, plaintexts and ciphertexts. No secret is seen here; the parties' side is
- * scheme/secret/share.h.
+/* scheme/multiparty: keys that several parties hold jointly, seen from outside: what is asked of the parties, the
+ * shares they answer, and how shares become keys, plaintexts and ciphertexts. No secret is seen here; the parties' side
+ * is scheme/secret/share.h.
  *
  * Every party has a ternary secret s_i; the joint secret is s = sum s_i (Mouchet, Troncoso-Pastoriza, Bossuat, Hubaux,
  * eprint 2020/304). With a threshold t below the number of parties, each s_i is also dealt to all of them by Shamir's
@@ -68,12 +68,12 @@ typedef struct gb_request {
     gb_hash id;
 } gb_request;
 static inline uint64_t gb_joint_all(const gb_joint *j) { return ~UINT64_C(0) >> (64 - j->parties); }
-/* kind: PUBLIC (limbs, digit and galois are not looked at), ROTATION, RELIN_FIRST (galois is not looked at). digit 0: as
- * many as special primes. The security table is checked on the primes the key uses. ARGUMENT, PARAMS, INSECURE. */
+/* kind: PUBLIC (limbs, digit and galois are not looked at), ROTATION, RELIN_FIRST (galois is not looked at). digit 0:
+ * as many as special primes. The security table is checked on the primes the key uses. ARGUMENT, PARAMS, INSECURE. */
 GB_CHECK gb_status gb_request_key(gb_request *out, gb_ctx *ctx, const gb_joint *j, gb_share_kind kind, uint64_t active,
                                   uint64_t galois, unsigned limbs, unsigned digit);
-/* Each of these takes a ciphertext of two parts in NTT form and checks the flooding inequality. ARGUMENT, PARAMS, STATE,
- * NOISE. */
+/* Each of these takes a ciphertext of two parts in NTT form and checks the flooding inequality. ARGUMENT, PARAMS,
+ * STATE, NOISE. */
 GB_CHECK gb_status gb_request_decrypt(gb_request *out, gb_ctx *ctx, const gb_joint *j, uint64_t active, const gb_ct *c,
                                       const gb_flooding *f);
 GB_CHECK gb_status gb_request_switch(gb_request *out, gb_ctx *ctx, const gb_joint *j, uint64_t active, const gb_ct *c,
@@ -114,8 +114,8 @@ GB_CHECK gb_status gb_share_encode(gb_buffer *out, gb_ctx *ctx, const gb_share *
 GB_CHECK gb_status gb_share_decode(gb_share *out, gb_ctx *ctx, const gb_params *p, const uint8_t *data, size_t n);
 
 /* ---- from shares to results: combine.c ----
- * shares: one of each party of the request's active set, in any order; anything else is refused (KEY, naming the party).
- * Ciphertexts must be those the request was made for (HASH). */
+ * shares: one of each party of the request's active set, in any order; anything else is refused (KEY, naming the
+ * party). Ciphertexts must be those the request was made for (HASH). */
 GB_CHECK gb_status gb_joint_public_key(gb_keyset **out, gb_ctx *ctx, const gb_joint *j, const gb_request *q,
                                        const gb_share *shares, size_t count);
 GB_CHECK gb_status gb_joint_rotation_key(gb_switch_key *out, gb_ctx *ctx, const gb_joint *j, const gb_request *q,
@@ -132,8 +132,8 @@ GB_CHECK gb_status gb_joint_decrypt(double *coefficients, gb_ctx *ctx, const gb_
 /* out: a ciphertext of the same message under the recipient's key; it may be c. */
 GB_CHECK gb_status gb_joint_switch(gb_ct *out, gb_ctx *ctx, const gb_joint *j, const gb_request *q, const gb_ct *c,
                                    const gb_share *shares, size_t count);
-/* out: a fresh ciphertext of the same phase with the request's limbs; its noise grows by at most 21 a party. out may not
- * be c. */
+/* out: a fresh ciphertext of the same phase with the request's limbs; its noise grows by at most 21 a party. out may
+ * not be c. */
 GB_CHECK gb_status gb_joint_refresh(gb_ct *out, gb_eval *e, const gb_joint *j, const gb_request *q, const gb_ct *c,
                                     const gb_share *shares, size_t count);
 /* Sums rows of round 1 into out (as made by gb_share_init); for the parties' second round. */
@@ -145,8 +145,8 @@ GB_CHECK gb_status gb_joint_sum(gb_share *out, gb_ctx *ctx, const gb_joint *j, c
  * noise and secret; a few of them give the secret itself (Colin de Verdiere and others, eprint 2026/031; the test plays
  * it). So a party answers once per subject, where the subject is c1 modulo the first prime (dropping limbs or changing
  * c0 does not make a new one), whatever the purpose. The share is durable before it leaves; the same request again gets
- * the same bytes; any other request for that subject is refused for good. A failed session is not retried: the result is
- * evaluated anew from freshly encrypted inputs, or the key is replaced.
+ * the same bytes; any other request for that subject is refused for good. A failed session is not retried: the result
+ * is evaluated anew from freshly encrypted inputs, or the key is replaced.
  *
  * What a ledger cannot see: ciphertexts that are sums or multiples of others. A party answers only for results of a
  * declared program whose record it has checked. */
@@ -159,9 +159,10 @@ typedef struct gb_ledger {
                         size_t n);
 } gb_ledger;
 
-/* A file that only grows: entries are appended and synced; one process holds it at a time (flock). An entry that a crash
- * cut short never left and is dropped at the next opening; one whose share is damaged keeps its subject closed; any
- * other damage refuses the file (FORMAT). Errors: STATE (held by another), IO, SPACE, FORMAT. Threads may share it. */
+/* A file that only grows: entries are appended and synced; one process holds it at a time (flock). An entry that a
+ * crash cut short never left and is dropped at the next opening; one whose share is damaged keeps its subject closed;
+ * any other damage refuses the file (FORMAT). Errors: STATE (held by another), IO, SPACE, FORMAT. Threads may share it.
+ */
 typedef struct gb_ledger_file gb_ledger_file;
 GB_CHECK gb_status gb_ledger_file_open(gb_ledger_file **out, gb_ctx *ctx, const char *path);
 void gb_ledger_file_close(gb_ledger_file *f);

@@ -73,7 +73,8 @@ gb_status gb_request_key(gb_request *out, gb_ctx *ctx, const gb_joint *j, gb_sha
     if (kind != GB_SHARE_PUBLIC && special == 0)
         return gb_fail(ctx, GB_ERR_PARAMS, "parameter set %s has no special primes, so no key switching", spec->name);
     if (q.limbs < 1 || q.limbs > spec->data_count || q.digit > spec->data_count ||
-        (kind == GB_SHARE_ROTATION && (!(galois & 1) || galois < 3 || galois >= 2 * gb_ring_n(gb_params_ring(j->params)))))
+        (kind == GB_SHARE_ROTATION &&
+         (!(galois & 1) || galois < 3 || galois >= 2 * gb_ring_n(gb_params_ring(j->params)))))
         return gb_fail(ctx, GB_ERR_ARGUMENT, "no joint key of %u limbs, %u a digit, Galois element %llu", limbs, digit,
                        (unsigned long long)galois);
     while (n < q.limbs) used[n] = n, n++;
@@ -96,8 +97,8 @@ static void ciphertext_hashes(gb_hash *all, gb_hash *subject, const gb_joint *j,
 
 static gb_status check_ciphertext(gb_ctx *ctx, const gb_joint *j, const gb_ct *c) {
     if (!gb_params_same(j->params, c->params))
-        return gb_fail(ctx, GB_ERR_PARAMS, "the joint key is of %s, the ciphertext of %s", gb_params_get(j->params)->name,
-                       gb_params_get(c->params)->name);
+        return gb_fail(ctx, GB_ERR_PARAMS, "the joint key is of %s, the ciphertext of %s",
+                       gb_params_get(j->params)->name, gb_params_get(c->params)->name);
     if (c->parts != 2 || !c->ntt)
         return gb_fail(ctx, GB_ERR_STATE, "parties answer for ciphertexts of two parts in NTT form; relinearise first");
     uint64_t any = 0;
@@ -114,7 +115,8 @@ gb_status gb_request_matches(gb_ctx *ctx, const gb_joint *j, const gb_request *q
     return gb_fail(ctx, GB_ERR_HASH, "the ciphertext is not the one of this request");
 }
 
-/* The inequality of gb_flooding. Sums of powers in doubles: exact far beyond what ceil and the half bit of room need. */
+/* The inequality of gb_flooding. Sums of powers in doubles: exact far beyond what ceil and the half bit of room need.
+ */
 static gb_status check_flooding(gb_request *q, gb_ctx *ctx, const gb_joint *j, const gb_flooding *f) {
     const gb_ring *r = gb_params_ring(j->params);
     double log_q = gb_ring_log2_q(r, q->limbs), k = __builtin_popcountll(q->active);
@@ -130,10 +132,11 @@ static gb_status check_flooding(gb_request *q, gb_ctx *ctx, const gb_joint *j, c
     /* everything divided by 2^bits, so that nothing overflows a double */
     double total = exp2(f->noise_log2 - bits) + k + other * exp2(-bits);
     if (log2(total) + bits > f->room_log2)
-        return gb_fail(ctx, GB_ERR_NOISE,
-                       "flooding of 2^%.0f by %.0f parties does not fit the room of 2^%.2f; keep more primes at the end "
-                       "of the program",
-                       bits, k, f->room_log2);
+        return gb_fail(
+            ctx, GB_ERR_NOISE,
+            "flooding of 2^%.0f by %.0f parties does not fit the room of 2^%.2f; keep more primes at the end "
+            "of the program",
+            bits, k, f->room_log2);
     q->flood_bits = (unsigned)bits;
     return GB_OK;
 }
@@ -195,13 +198,19 @@ size_t gb_share_rows(const gb_share *s) {
     size_t digits = s->digit ? gb_ceil_div(s->limbs, s->digit) : 0;
     switch (s->kind) {
     case GB_SHARE_ROTATION:
-    case GB_SHARE_RELIN_SECOND: return digits * width_of(s);
-    case GB_SHARE_RELIN_FIRST: return 2 * digits * width_of(s);
-    case GB_SHARE_SWITCH: return 2 * (size_t)s->limbs;
-    case GB_SHARE_REFRESH: return (size_t)s->limbs + s->digit;
-    case GB_SHARE_DEAL: return width_of(s);
+    case GB_SHARE_RELIN_SECOND:
+        return digits * width_of(s);
+    case GB_SHARE_RELIN_FIRST:
+        return 2 * digits * width_of(s);
+    case GB_SHARE_SWITCH:
+        return 2 * (size_t)s->limbs;
+    case GB_SHARE_REFRESH:
+        return (size_t)s->limbs + s->digit;
+    case GB_SHARE_DEAL:
+        return width_of(s);
     case GB_SHARE_PUBLIC:
-    case GB_SHARE_DECRYPT: return s->limbs;
+    case GB_SHARE_DECRYPT:
+        return s->limbs;
     }
     return 0;
 }
@@ -220,14 +229,19 @@ static bool shape_exists(const gb_params *p, unsigned kind, unsigned limbs, unsi
     if (limbs < 1 || limbs > data || digit > data) return false;
     switch (kind) {
     case GB_SHARE_PUBLIC:
-    case GB_SHARE_DEAL: return limbs == data && digit == 0;
+    case GB_SHARE_DEAL:
+        return limbs == data && digit == 0;
     case GB_SHARE_ROTATION:
     case GB_SHARE_RELIN_FIRST:
-    case GB_SHARE_RELIN_SECOND: return digit >= 1 && gb_params_get(p)->special_count > 0;
+    case GB_SHARE_RELIN_SECOND:
+        return digit >= 1 && gb_params_get(p)->special_count > 0;
     case GB_SHARE_DECRYPT:
-    case GB_SHARE_SWITCH: return digit == 0;
-    case GB_SHARE_REFRESH: return digit >= limbs;
-    default: return false;
+    case GB_SHARE_SWITCH:
+        return digit == 0;
+    case GB_SHARE_REFRESH:
+        return digit >= limbs;
+    default:
+        return false;
     }
 }
 
@@ -297,7 +311,8 @@ static gb_status decode_header(gb_share *s, gb_ctx *ctx, gb_reader *in, const gb
     const uint8_t *request = gb_read_bytes(in, GB_HASH_BYTES);
     if (in->failed) return gb_fail(ctx, GB_ERR_TRUNCATED, "share: ends within its header");
     if (memcmp(mark, magic, 3) != 0) return gb_fail(ctx, GB_ERR_FORMAT, "share: not a share of glovebox");
-    if (mark[3] != magic[3]) return gb_fail(ctx, GB_ERR_VERSION, "share: its version is not supported; update glovebox");
+    if (mark[3] != magic[3])
+        return gb_fail(ctx, GB_ERR_VERSION, "share: its version is not supported; update glovebox");
     if (memcmp(params, gb_params_hash(p)->b, GB_HASH_BYTES) != 0)
         return gb_fail(ctx, GB_ERR_PARAMS, "share: is of other parameters than %s", gb_params_get(p)->name);
     if (party >= GB_JOINT_MAX_PARTIES || !shape_exists(p, kind, limbs, digit))

@@ -42,7 +42,5 @@ GB_CHECK gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const 
 GB_CHECK gb_status gb_secret_key_seeded(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint64_t *source,
                                         const uint64_t *target, bool square, uint64_t galois, unsigned limbs,
                                         unsigned digit, const gb_seed *seed, const gb_seed *error);
-/* P modulo a prime. */
-uint64_t gb_special_product(const gb_params *p, const gb_modulus *m);
 
 #endif

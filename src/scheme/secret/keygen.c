@@ -21,7 +21,7 @@ static void digit_error(void *user, size_t d, unsigned worker) {
 }
 
 /* P mod q_j */
-uint64_t gb_special_product(const gb_params *p, const gb_modulus *m) {
+static uint64_t special_product(const gb_params *p, const gb_modulus *m) {
     const gb_params_spec *spec = gb_params_get(p);
     uint64_t product = 1;
     for (size_t i = 0; i < spec->special_count; i++) product = gb_mod_mul(product, spec->special[i] % m->q, m);
@@ -49,7 +49,7 @@ static void key_limb(void *user, size_t task, unsigned worker) {
     gb_ring_forward(r, temp, limb, 1);
     k->sub(b, temp, b, n, m);
     if (j < key->limbs && j / key->digit == d) {
-        k->mul_scalar(temp, source, gb_special_product(key->params, m), n, m);
+        k->mul_scalar(temp, source, special_product(key->params, m), n, m);
         if (t->square)
             k->mul_add(b, temp, source, n, m);
         else
@@ -107,8 +107,7 @@ gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params
     gb_seed seed, error;
     gb_random_bytes(seed.b, sizeof seed.b);
     gb_random_bytes(error.b, sizeof error.b);
-    gb_status status =
-        gb_secret_key_seeded(out, ctx, p, source, target, square, galois, limbs, digit, &seed, &error);
+    gb_status status = gb_secret_key_seeded(out, ctx, p, source, target, square, galois, limbs, digit, &seed, &error);
     gb_wipe(&error, sizeof error);
     return status;
 }

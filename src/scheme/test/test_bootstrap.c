@@ -84,7 +84,7 @@ static double worst(rig *r, const gb_ct *c, double power) {
 static void refreshes(void **state) {
     (void)state;
     if ((unsigned long long)sysconf(_SC_AVPHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) < NEEDED_BYTES) {
-        print_message("bootstrapping keys need %llu GB of free memory: skipped\n", NEEDED_BYTES >> 30);
+        print_message("# bootstrapping keys need %llu GB of free memory: skipped\n", NEEDED_BYTES >> 30);
         skip();
     }
     rig r;
@@ -97,7 +97,7 @@ static void refreshes(void **state) {
     assert_int_equal(gb_params_level(r.params, fresh.limbs), gb_bootstrap_level_out(r.boot));
     assert_true(gb_bootstrap_level_out(r.boot) >= gb_bootstrap_level_in(r.boot) + 6);
     double w = worst(&r, &fresh, 1);
-    print_message("worst of %zu slots: 2^%.2f\n", r.slots, log2(w));
+    print_message("# worst of %zu slots: 2^%.2f\n", r.slots, log2(w));
     assert_true(w < ldexp(1, -20));
     must(&r, gb_ct_init(&square, r.ctx, r.params, 3, fresh.limbs));
     must(&r, gb_ckks_mul_rescale(&square, r.eval, &fresh, &fresh, &r.keys.keys));
