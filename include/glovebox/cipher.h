@@ -1,6 +1,6 @@
 /* Glovebox: ciphertexts and what CKKS and BFV have in common. C99.
  *
- * Levels: a fresh ciphertext has gb_cipher_level() = the set's depth; a CKKS product of any kind takes one. Operands of
+ * Levels: a fresh ciphertext has gb_cipher_level = the set's depth; a CKKS product of any kind takes one. Operands of
  * different levels are brought together (the higher is copied and lowered), and all ciphertexts of one level have one
  * scale, so sums always match. BFV has no levels to think of: every operation carries a bound of the noise (six
  * standard deviations, worst plaintext), and one after which decryption could fail is refused with GB_ERR_NOISE.
@@ -23,7 +23,7 @@ GB_API GB_CHECK gb_status gb_cipher_new(gb_cipher **out, gb_engine *e);
 GB_API void gb_cipher_free(gb_cipher *c);
 GB_API GB_CHECK gb_status gb_cipher_copy(gb_cipher *out, gb_engine *e, const gb_cipher *a);
 /* Levels left (CKKS); products left at this plaintext modulus, roughly (BFV). */
-GB_API unsigned gb_cipher_level(const gb_cipher *c);
+GB_API unsigned gb_cipher_level(const gb_engine *e, const gb_cipher *c);
 
 GB_API GB_CHECK gb_status gb_cipher_add(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b);
 GB_API GB_CHECK gb_status gb_cipher_sub(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b);

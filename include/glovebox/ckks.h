@@ -1,4 +1,4 @@
-/* Glovebox: approximate arithmetic on real and complex numbers (CKKS). C99. The sets leveled-* and deep-16.
+/* Glovebox: approximate arithmetic on real and complex numbers (CKKS). C99. The sets leveled-*.
  *
  * A ciphertext holds N/2 slots. Fewer numbers are padded with zeros, but a count that is a power of two is repeated to
  * fill the slots, so that rotations and sums go around within the count. Errors of every call: see cipher.h. */

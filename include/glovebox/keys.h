@@ -14,10 +14,9 @@ extern "C" {
 
 /* ---- engines ---- */
 typedef struct gb_engine gb_engine;
-/* params: a CKKS or BFV set by name. plain_bits: BFV, bits of the plaintext prime, 17..60, 0: GB_PLAIN_BITS_DEFAULT;
- * CKKS: 0. ctx is borrowed and gets the errors of every call on the engine. Errors: NOT_FOUND (params), ARGUMENT,
- * MEMORY.
- */
+/* params: a leveled-* (CKKS) or exact-* (BFV) set by name; deep-16 and the linear sets are UNSUPPORTED here.
+ * plain_bits: BFV, bits of the plaintext prime, 17..60, 0: GB_PLAIN_BITS_DEFAULT; CKKS: 0. ctx is borrowed and gets the
+ * errors of every call on the engine. Errors: NOT_FOUND (params), ARGUMENT, UNSUPPORTED, MEMORY. */
 GB_API GB_CHECK gb_status gb_engine_new(gb_engine **out, gb_ctx *ctx, const char *params, unsigned plain_bits);
 GB_API void gb_engine_free(gb_engine *e); /* after its ciphertexts; NULL is allowed */
 /* Facts of the set, depth for this engine's plaintext prime. */

@@ -1,20 +1,17 @@
 /* engine/params: facts of the shipped parameter sets, for people and for choosing one. */
 #include <math.h>
 
-#include "glovebox/params.h"
-#include "scheme/scheme.h"
+#include "engine/internal.h"
 
 #define SCALE_BITS 40
 #define PLAIN_BITS_MIN 17 /* 65537 batches for every ring up to 2^15 */
 #define PLAIN_BITS_MAX 60
-#define SIGMA 3.19
-#define SURE 6 /* standard deviations: 2^-29 a slot */
 
 /* What a set is for; the primes are scheme/core/params.c's. In the order that suggestions go through. */
 static const struct use {
     const char *name, *about;
     gb_scheme scheme;
-    unsigned depth; /* BFV: by bfv_depth */
+    unsigned depth; /* BFV: by gb_params_bfv_depth */
     bool refreshes;
 } uses[] = {
     {"tiny-linear", "public linear maps across ciphertexts, about 3e-4 relative", GB_SCHEME_LINEAR, 0, false},
@@ -36,15 +33,17 @@ size_t gb_params_count(void) { return GB_COUNT(uses); }
 
 /* A coefficient of a fresh public-key ciphertext's noise, e + u e' + e1 + e2 s, has standard deviation
  * sigma sqrt(4 N / 3 + 1): u and s ternary, 2 N / 3 of their coefficients not 0. */
-static double fresh_deviation(unsigned log_n) { return SIGMA * sqrt(4.0 / 3 * exp2(log_n) + 1); }
+static double fresh_deviation(unsigned log_n) { return GB_ENGINE_SIGMA * sqrt(4.0 / 3 * exp2(log_n) + 1); }
 
 /* In a slot the N coefficients add with phases: sqrt(N) more. */
-static double ckks_precision(unsigned log_n) { return SCALE_BITS - log2(SURE * fresh_deviation(log_n)) - 0.5 * log_n; }
+static double ckks_precision(unsigned log_n) {
+    return SCALE_BITS - log2(GB_ENGINE_SURE * fresh_deviation(log_n)) - 0.5 * log_n;
+}
 
 /* Noise stays below Q / 2t. A product multiplies it by t N and a small constant (1.5 bits; eprint 2018/117, section 4);
  * what key switching adds is below that. */
-static unsigned bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits) {
-    double room = log2_q - 1 - plain_bits - log2(SURE * fresh_deviation(log_n));
+unsigned gb_params_bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits) {
+    double room = log2_q - 1 - plain_bits - log2(GB_ENGINE_SURE * fresh_deviation(log_n));
     return room > 0 ? (unsigned)(room / (plain_bits + log_n + 1.5)) : 0;
 }
 
@@ -91,7 +90,7 @@ static void fill(gb_params_info *out, const struct use *u, const gb_params *p) {
     } else if (u->scheme == GB_SCHEME_BFV) {
         out->plain_bits = GB_PLAIN_BITS_DEFAULT;
         out->precision = out->plain_bits;
-        out->depth = bfv_depth(spec->log_n, out->log2_q, out->plain_bits);
+        out->depth = gb_params_bfv_depth(spec->log_n, out->log2_q, out->plain_bits);
     }
     sizes(out, p);
 }
@@ -133,7 +132,7 @@ gb_status gb_params_suggest(gb_params_info *out, gb_ctx *ctx, gb_scheme scheme, 
         if (scheme == GB_SCHEME_BFV) {
             out->plain_bits = precision > PLAIN_BITS_MIN ? (unsigned)ceil(precision) : PLAIN_BITS_MIN;
             out->precision = out->plain_bits;
-            out->depth = bfv_depth(out->log_n, out->log2_q, out->plain_bits);
+            out->depth = gb_params_bfv_depth(out->log_n, out->log2_q, out->plain_bits);
         }
         if ((out->depth >= depth || out->refreshes) && out->slots >= slots && out->precision >= precision) return GB_OK;
         best = *out;

@@ -195,21 +195,21 @@ typedef struct work {
     gb_ct low, raised, turned, temp;
 } work;
 
-static void work_release(work *w) {
-    gb_ct_release(&w->low);
-    gb_ct_release(&w->raised);
-    gb_ct_release(&w->turned);
-    gb_ct_release(&w->temp);
+static void work_return(gb_eval *e, work *w) {
+    gb_eval_ct_return(e, &w->low);
+    gb_eval_ct_return(e, &w->raised);
+    gb_eval_ct_return(e, &w->turned);
+    gb_eval_ct_return(e, &w->temp);
 }
 
 static gb_status run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *a, const gb_bootstrap *b,
                      const gb_bootstrap_keys *k, work *w) {
     gb_ctx *ctx = gb_eval_ctx(e);
     unsigned all = gb_params_limbs(b->params, b->top);
-    GB_TRY(gb_ct_init(&w->low, ctx, b->params, 2, gb_params_limbs(b->params, b->config.to_coeff)));
-    GB_TRY(gb_ct_init(&w->raised, ctx, b->params, 3, all));
-    GB_TRY(gb_ct_init(&w->turned, ctx, b->params, 3, all));
-    GB_TRY(gb_ct_init(&w->temp, ctx, b->params, 3, all));
+    GB_TRY(gb_eval_ct(&w->low, e, 2, gb_params_limbs(b->params, b->config.to_coeff)));
+    GB_TRY(gb_eval_ct(&w->raised, e, 3, all));
+    GB_TRY(gb_eval_ct(&w->turned, e, 3, all));
+    GB_TRY(gb_eval_ct(&w->temp, e, 3, all));
     gb_ct view = *a;
     view.limbs = w->low.limbs;
     GB_TRY(gb_ct_copy(&w->low, ctx, &view));
@@ -237,6 +237,6 @@ gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *
         return gb_fail(ctx, GB_ERR_LEVEL, "bootstrapping starts at level %u; this ciphertext is at %u",
                        b->config.to_coeff, gb_params_level(a->params, a->limbs));
     gb_status s = run(out, e, inner, a, b, k, &w);
-    work_release(&w);
+    work_return(e, &w);
     return s;
 }

@@ -153,10 +153,9 @@ static gb_status make_babies(uint64_t *babies, gb_eval *e, const gb_ct *a, const
                              const gb_eval_keys *k) {
     size_t words = gb_lazy_words(m->params, m->limbs);
     GB_TRY(gb_hoist_prepare(e, a));
-    memset(babies, 0, m->baby_count * words * sizeof(uint64_t));
     for (size_t i = 0; i < m->baby_count; i++) {
         uint64_t g = gb_galois_rotation(m->params, (int)m->babies[i]);
-        GB_TRY(gb_lazy_add(babies + i * words, e, a, g, k, NULL));
+        GB_TRY(gb_lazy_baby(babies + i * words, e, a, g, k));
     }
     return GB_OK;
 }
@@ -190,10 +189,10 @@ gb_status gb_ckks_linear_apply(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_
                        m->limbs, a->limbs);
     low.limbs = m->limbs;
     double scale = a->scale * m->scale;
-    GB_TRY(gb_alloc(&work, gb_eval_ctx(e), (m->baby_count + 2) * gb_lazy_words(m->params, m->limbs), sizeof(uint64_t)));
+    GB_TRY(gb_eval_borrow(&work, e, (m->baby_count + 2) * gb_lazy_words(m->params, m->limbs)));
     gb_status s = make_babies(work, e, &low, m, k);
     if (s == GB_OK) s = giants(out, e, m, k, work);
-    gb_free(work);
+    gb_eval_return(e, work);
     if (s == GB_OK) out->scale = scale;
     return s;
 }

@@ -46,6 +46,7 @@ static gb_status check_plain(gb_eval *e, const gb_ct *a, const gb_pt *b) {
 
 typedef struct plain_task {
     const gb_eval *e;
+    const gb_ct *a;
     gb_ct *c;
     const gb_pt *p;
     double scalar; /* an integer */
@@ -64,7 +65,7 @@ gb_status gb_ckks_add_plain(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_pt 
     GB_TRY(check_plain(e, a, b));
     GB_TRY(same_scale(e, a->scale, b->scale));
     GB_TRY(gb_ct_copy(out, gb_eval_ctx(e), a));
-    gb_parallel(gb_eval_ctx(e), out->limbs, add_plain_limb, &(plain_task){e, out, b, 0});
+    gb_parallel(gb_eval_ctx(e), out->limbs, add_plain_limb, &(plain_task){e, a, out, b, 0});
     return GB_OK;
 }
 
@@ -104,8 +105,8 @@ static void mul_scalar_limb(void *user, size_t j, unsigned worker) {
     const gb_modulus *m = gb_ring_modulus(r, j);
     (void)worker;
     for (unsigned p = 0; p < t->c->parts; p++) {
-        uint64_t *x = gb_ct_limb(t->c, p, (unsigned)j);
-        gb_ring_kernels(r)->mul_scalar(x, x, residue(t->scalar, m), gb_ring_n(r), m);
+        const uint64_t *x = gb_ct_limb(t->a, p, (unsigned)j);
+        gb_ring_kernels(r)->mul_scalar(gb_ct_limb(t->c, p, (unsigned)j), x, residue(t->scalar, m), gb_ring_n(r), m);
     }
 }
 
@@ -117,7 +118,7 @@ static gb_status scalar_of(double *out, gb_eval *e, double s, double scale) {
 }
 
 gb_status gb_ckks_add_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, double s) {
-    plain_task t = {e, out, NULL, 0};
+    plain_task t = {e, a, out, NULL, 0};
     GB_TRY(scalar_of(&t.scalar, e, s, a->scale));
     GB_TRY(gb_ct_copy(out, gb_eval_ctx(e), a));
     gb_parallel(gb_eval_ctx(e), out->limbs, add_scalar_limb, &t);
@@ -125,11 +126,12 @@ gb_status gb_ckks_add_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, double s) {
 }
 
 gb_status gb_ckks_mul_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, double s, double scale) {
-    plain_task t = {e, out, NULL, 0};
+    plain_task t = {e, a, out, NULL, 0};
+    double product = a->scale * scale;
     GB_TRY(scalar_of(&t.scalar, e, s, scale));
-    GB_TRY(gb_ct_copy(out, gb_eval_ctx(e), a));
+    GB_TRY(gb_ct_shape_like(out, gb_eval_ctx(e), a));
     gb_parallel(gb_eval_ctx(e), out->limbs, mul_scalar_limb, &t);
-    out->scale = a->scale * scale;
+    out->scale = product;
     return GB_OK;
 }
 

@@ -63,7 +63,7 @@ static gb_status make_element(basis *s, size_t i) {
     GB_TRY(element(s, a));
     GB_TRY(element(s, b));
     gb_ct *x = &s->element[i];
-    GB_TRY(gb_ct_init(x, s->ctx, gb_eval_params(s->e), 3, s->element[a].limbs));
+    GB_TRY(gb_eval_ct(x, s->e, 3, s->element[a].limbs));
     if (!s->chebyshev) return gb_ckks_mul_rescale(x, s->e, &s->element[a], &s->element[b], s->keys);
     GB_TRY(gb_ckks_mul(x, s->e, &s->element[a], &s->element[b], s->keys));
     GB_TRY(gb_ct_add(x, s->e, x, x));
@@ -72,10 +72,10 @@ static gb_status make_element(basis *s, size_t i) {
         return gb_ckks_add_scalar(x, s->e, x, -1);
     }
     gb_ct low;
-    GB_TRY(gb_ct_init(&low, s->ctx, gb_eval_params(s->e), 2, s->element[1].limbs));
+    GB_TRY(gb_eval_ct(&low, s->e, 2, s->element[1].limbs));
     gb_status status = gb_ckks_mul_scalar(&low, s->e, &s->element[1], -1, x->scale / s->element[1].scale);
     if (status == GB_OK) status = gb_ckks_add(x, s->e, x, &low);
-    gb_ct_release(&low);
+    gb_eval_ct_return(s->e, &low);
     return status == GB_OK ? gb_ckks_rescale(x, s->e) : status;
 }
 
@@ -100,14 +100,15 @@ static gb_status leaf_add(gb_ct *out, basis *s, size_t i, double c, double scale
 static gb_status leaf(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale) {
     gb_ct work;
     double above = scale * divisor_to(s, level);
-    GB_TRY(gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs_at(s, level + 1)));
+    GB_TRY(gb_eval_ct(out, s->e, 3, limbs_at(s, level + 1)));
     out->parts = 2;
-    GB_TRY(gb_ct_init(&work, s->ctx, gb_eval_params(s->e), 2, limbs_at(s, level + 1)));
+    memset(out->data, 0, (size_t)2 * out->capacity * gb_ring_n(gb_params_ring(out->params)) * sizeof(uint64_t));
+    GB_TRY(gb_eval_ct(&work, s->e, 2, limbs_at(s, level + 1)));
     gb_status status = GB_OK;
     out->scale = above;
     for (size_t i = 1; i <= degree && status == GB_OK; i++)
         if (c[i] != 0) status = leaf_add(out, s, i, c[i], above, &work);
-    gb_ct_release(&work);
+    gb_eval_ct_return(s->e, &work);
     if (status == GB_OK) status = gb_ckks_rescale(out, s->e);
     out->scale = scale;
     return status == GB_OK ? gb_ckks_add_scalar(out, s->e, out, c[0]) : status;
@@ -134,14 +135,14 @@ static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree
     gb_ct high = {0}, low = {0};
     double above = scale * divisor_to(s, level) / s->element[m].scale;
     gb_status status = eval(&high, s, q, degree - m, level + 1, above, baby);
-    if (status == GB_OK) status = gb_ct_init(out, s->ctx, gb_eval_params(s->e), 3, limbs_at(s, level + 1));
+    if (status == GB_OK) status = gb_eval_ct(out, s->e, 3, limbs_at(s, level + 1));
     if (status == GB_OK) status = gb_ckks_mul_rescale(out, s->e, &high, &s->element[m], s->keys);
-    gb_ct_release(&high);
+    gb_eval_ct_return(s->e, &high);
     size_t rest = degree_of(r, m - 1);
     if (status == GB_OK && rest) {
         status = eval(&low, s, r, rest, level, scale, baby);
         if (status == GB_OK) status = gb_ckks_add(out, s->e, out, &low);
-        gb_ct_release(&low);
+        gb_eval_ct_return(s->e, &low);
     } else if (status == GB_OK) {
         status = gb_ckks_add_scalar(out, s->e, out, r[0]);
     }
@@ -167,7 +168,7 @@ static bool needs_width(const gb_ckks_poly *p) { return p->chebyshev && fabs(p->
 
 static gb_status start(basis *s, const gb_ct *x, const gb_ckks_poly *p) {
     gb_ct *one = &s->element[1];
-    GB_TRY(gb_ct_init(one, s->ctx, x->params, 2, x->limbs));
+    GB_TRY(gb_eval_ct(one, s->e, 2, x->limbs));
     if (needs_width(p)) {
         double scale = x->scale;
         GB_TRY(gb_ckks_mul_scalar(one, s->e, x, 2 / (p->b - p->a),
@@ -203,8 +204,8 @@ gb_status gb_ckks_poly_eval(gb_ct *out, gb_eval *e, const gb_ct *x, const gb_ckk
     if (status == GB_OK)
         status = eval(&result, s, p->c, degree, level - depth - width, scale > 0 ? scale : x->scale, baby);
     if (status == GB_OK) status = gb_ct_copy(out, ctx, &result);
-    gb_ct_release(&result);
-    for (size_t i = 0; i <= MAX_DEGREE; i++) gb_ct_release(&s->element[i]);
+    gb_eval_ct_return(e, &result);
+    for (size_t i = 0; i <= MAX_DEGREE; i++) gb_eval_ct_return(e, &s->element[i]);
     gb_free(s);
     return status;
 }

@@ -21,17 +21,22 @@ void gb_ct_release(gb_ct *c) {
     memset(c, 0, sizeof(*c));
 }
 
-gb_status gb_ct_copy(gb_ct *out, gb_ctx *ctx, const gb_ct *in) {
-    if (out == in) return GB_OK;
+gb_status gb_ct_shape_like(gb_ct *out, gb_ctx *ctx, const gb_ct *in) {
     if (!out->data || !gb_params_same(out->params, in->params) || out->capacity < in->limbs || out->room < in->parts)
         return gb_fail(ctx, GB_ERR_LEVEL, "the output has room for %u parts of %u limbs, %u of %u are needed",
                        out->room, out->capacity, in->parts, in->limbs);
-    size_t bytes = gb_ring_n(gb_params_ring(in->params)) * sizeof(uint64_t);
-    for (unsigned p = 0; p < in->parts; p++) memcpy(gb_ct_limb(out, p, 0), gb_ct_limb(in, p, 0), bytes * in->limbs);
     out->parts = in->parts;
     out->limbs = in->limbs;
     out->ntt = in->ntt;
     out->scale = in->scale;
+    return GB_OK;
+}
+
+gb_status gb_ct_copy(gb_ct *out, gb_ctx *ctx, const gb_ct *in) {
+    if (out == in) return GB_OK;
+    GB_TRY(gb_ct_shape_like(out, ctx, in));
+    size_t bytes = gb_ring_n(gb_params_ring(in->params)) * sizeof(uint64_t);
+    for (unsigned p = 0; p < in->parts; p++) memcpy(gb_ct_limb(out, p, 0), gb_ct_limb(in, p, 0), bytes * in->limbs);
     return GB_OK;
 }
 

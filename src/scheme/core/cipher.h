@@ -39,6 +39,7 @@ GB_CHECK gb_status gb_ct_drop(gb_ctx *ctx, gb_ct *c, unsigned limbs);
 
 /* Makes out a ciphertext of two parts in NTT form with these limbs; its content is then the caller's to fill. LEVEL
  * when it has no room for them. */
+GB_CHECK gb_status gb_ct_shape_like(gb_ct *out, gb_ctx *ctx, const gb_ct *in); /* all but the words */
 GB_CHECK gb_status gb_ct_shape(gb_ct *out, gb_ctx *ctx, unsigned limbs, double scale);
 /* Public-key encryption of a message polynomial in NTT form, limb j at message + j * N (a gb_pt's data): encrypt.c.
  * Errors: LEVEL, PARAMS (another set's key). */
@@ -95,6 +96,13 @@ typedef struct gb_eval gb_eval;
  * thread at a time, work inside it runs on the context's pool. ctx and params are borrowed. */
 GB_CHECK gb_status gb_eval_new(gb_eval **out, gb_ctx *ctx, const gb_params *p, unsigned digit);
 void gb_eval_free(gb_eval *e);
+/* Buffers that the evaluator keeps between operations, so that these do not allocate (and fault in) anew. Contents are
+ * undefined. What is borrowed is returned before the evaluator is freed; returning NULL is allowed. */
+GB_CHECK gb_status gb_eval_borrow(uint64_t **out, gb_eval *e, size_t words);
+void gb_eval_return(gb_eval *e, uint64_t *words);
+/* A ciphertext on such a buffer, in NTT form with scale 1; given back by gb_eval_ct_return, not gb_ct_release. */
+GB_CHECK gb_status gb_eval_ct(gb_ct *out, gb_eval *e, unsigned parts, unsigned limbs);
+void gb_eval_ct_return(gb_eval *e, gb_ct *c);
 const gb_params *gb_eval_params(const gb_eval *e);
 gb_ctx *gb_eval_ctx(const gb_eval *e);
 
@@ -131,8 +139,9 @@ GB_CHECK gb_status gb_hoist_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a,
 size_t gb_lazy_words(const gb_params *p, unsigned limbs);
 GB_CHECK gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *k,
                                const uint64_t *plain);
-/* babies: B_i = P * rotation of a (add with plain NULL into zeros). products: acc = sum_i plain[i] * B_i, count <= 64,
+/* baby: acc = P * automorphism(a), whatever acc held. products: acc = sum_i plain[i] * B_i, count <= 64,
  * all modulo Q P at `limbs`; plain[i] has limbs and special limbs. */
+GB_CHECK gb_status gb_lazy_baby(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *k);
 GB_CHECK gb_status gb_lazy_products(uint64_t *acc, gb_eval *e, unsigned limbs, const uint64_t *const *plain,
                                     const uint64_t *const *babies, size_t count);
 /* total += P * automorphism(acc / P): the giant step; acc is overwritten. Galois 1 adds acc as it is. */

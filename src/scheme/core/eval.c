@@ -202,11 +202,49 @@ void gb_eval_free(gb_eval *e) {
     gb_free(e->result);
     gb_free(e->scratch);
     gb_free(e->hoisted);
+    for (size_t i = 0; i < e->loan_count; i++) gb_free(e->loans[i].words);
+    gb_free(e->loans);
     gb_free(e);
 }
 
 const gb_params *gb_eval_params(const gb_eval *e) { return e->params; }
 gb_ctx *gb_eval_ctx(const gb_eval *e) { return e->ctx; }
+
+/* ---- buffers ---- */
+gb_status gb_eval_borrow(uint64_t **out, gb_eval *e, size_t words) {
+    gb_loan *best = NULL; /* the smallest that serves */
+    *out = NULL;
+    for (size_t i = 0; i < e->loan_count; i++) {
+        gb_loan *l = &e->loans[i];
+        if (!l->out && l->count >= words && (!best || l->count < best->count)) best = l;
+    }
+    if (!best) {
+        uint64_t *fresh;
+        GB_TRY(grow(&e->loans, e->ctx, e->loan_count, sizeof(e->loans[0])));
+        GB_TRY(gb_alloc(&fresh, e->ctx, words, sizeof(*fresh)));
+        best = &e->loans[e->loan_count++];
+        *best = (gb_loan){fresh, words, false};
+    }
+    best->out = true;
+    *out = best->words;
+    return GB_OK;
+}
+
+void gb_eval_return(gb_eval *e, uint64_t *words) {
+    for (size_t i = 0; words && i < e->loan_count; i++)
+        if (e->loans[i].words == words) e->loans[i].out = false;
+}
+
+gb_status gb_eval_ct(gb_ct *out, gb_eval *e, unsigned parts, unsigned limbs) {
+    *out = (gb_ct){
+        .params = e->params, .room = parts, .parts = parts, .limbs = limbs, .capacity = limbs, .ntt = true, .scale = 1};
+    return gb_eval_borrow(&out->data, e, (size_t)parts * limbs * e->n);
+}
+
+void gb_eval_ct_return(gb_eval *e, gb_ct *c) {
+    gb_eval_return(e, c->data);
+    memset(c, 0, sizeof(*c));
+}
 
 /* ---- coefficient-wise operations ---- */
 typedef struct pointwise {

@@ -22,6 +22,12 @@ typedef struct gb_permutation {
     uint32_t *index;
 } gb_permutation;
 
+typedef struct gb_loan {
+    uint64_t *words;
+    size_t count;
+    bool out;
+} gb_loan;
+
 struct gb_eval {
     gb_ctx *ctx;
     const gb_params *params;
@@ -41,6 +47,8 @@ struct gb_eval {
     uint64_t *scratch; /* [threads][digits + 2][N] */
     uint64_t *hoisted; /* [digits][data + special][N]; made at first use */
     unsigned hoisted_limbs;
+    gb_loan *loans;
+    size_t loan_count;
 };
 
 static inline unsigned gb_eval_ring_limb(const struct gb_eval *e, unsigned limbs, unsigned ext) {

@@ -421,12 +421,20 @@ typedef struct lazy {
     const uint32_t *index; /* NULL: identity */
     const uint64_t *plain;
     uint64_t *acc;
+    bool set; /* acc is overwritten, not added to */
 } lazy;
 
 /* acc += plain * permuted(x) for one limb of one part. */
 static void lazy_accumulate(const lazy *t, uint64_t *acc, const uint64_t *x, uint64_t *tmp, size_t ext,
                             const gb_modulus *m) {
     const gb_eval *e = t->in.e;
+    if (t->set) {
+        if (t->index)
+            e->extend->permute(acc, x, t->index, e->n);
+        else
+            memcpy(acc, x, e->n * sizeof(*acc));
+        return;
+    }
     if (t->index) {
         e->extend->permute(tmp, x, t->index, e->n);
         x = tmp;
@@ -454,7 +462,9 @@ static void lazy_limb(void *user, size_t ext, unsigned worker) {
         e->kernels->mul_scalar(d1, gb_ct_limb(t->a, 1, (unsigned)ext), t->special->product[ext], e->n, m);
         memset(d0, 0, e->n * sizeof(*d0));
     } else {
-        return;
+        if (!t->set) return;
+        memset(d0, 0, e->n * sizeof(*d0));
+        memset(d1, 0, e->n * sizeof(*d1));
     }
     if (data) {
         e->kernels->mul_scalar(tmp, gb_ct_limb(t->a, 0, (unsigned)ext), t->special->product[ext], e->n, m);
@@ -464,8 +474,8 @@ static void lazy_limb(void *user, size_t ext, unsigned worker) {
     lazy_accumulate(t, t->acc + (limbs + e->special + ext) * e->n, d1, tmp, ext, m);
 }
 
-gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys,
-                      const uint64_t *plain) {
+static gb_status lazy_run(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys,
+                          const uint64_t *plain, bool set) {
     lazy t = {.in = {.e = e,
                      .in = gb_ct_limb(a, 1, 0),
                      .stride = e->n,
@@ -474,7 +484,8 @@ gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois
                      .hoisted = e->hoisted},
               .a = a,
               .plain = plain,
-              .acc = acc};
+              .acc = acc,
+              .set = set};
     GB_TRY(gb_eval_extension(&t.special, e, 0, 0, true));
     if (galois != 1) {
         GB_TRY(check_hoisted(e, a));
@@ -484,6 +495,15 @@ gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois
     }
     gb_parallel(e->ctx, a->limbs + e->special, lazy_limb, &t);
     return GB_OK;
+}
+
+gb_status gb_lazy_add(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys,
+                      const uint64_t *plain) {
+    return lazy_run(acc, e, a, galois, keys, plain, false);
+}
+
+gb_status gb_lazy_baby(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t galois, const gb_eval_keys *keys) {
+    return lazy_run(acc, e, a, galois, keys, NULL, true);
 }
 
 typedef struct products {

@@ -6,6 +6,7 @@
 static gb_status check_shares(gb_ctx *ctx, const gb_joint *j, const gb_request *q, gb_share_kind kind,
                               const gb_share *shares, size_t count) {
     uint64_t seen = 0;
+    GB_TRY(gb_request_check(ctx, j, q));
     for (size_t i = 0; i < count; i++) {
         const gb_share *s = &shares[i];
         if (!s->data || s->kind != kind || s->limbs != q->limbs || s->digit != q->digit ||

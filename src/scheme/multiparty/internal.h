@@ -4,6 +4,8 @@
 
 #include "scheme/multiparty/multiparty.h"
 
+/* The request was made for this joint key and nothing in it was changed since, else ARGUMENT. */
+GB_CHECK gb_status gb_request_check(gb_ctx *ctx, const gb_joint *j, const gb_request *q);
 /* c is what the request was made for, else HASH. */
 GB_CHECK gb_status gb_request_matches(gb_ctx *ctx, const gb_joint *j, const gb_request *q, const gb_ct *c);
 /* What a share dealt to `to` carries in place of a request's id. */

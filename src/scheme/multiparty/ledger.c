@@ -196,7 +196,7 @@ static gb_status read_entry(gb_ledger_file *f, gb_ctx *ctx, uint64_t size, bool 
         GB_TRY(only_zeros(f, ctx, f->end, size, &zeros));
         if (zeros) return GB_OK;
         return gb_fail(ctx, GB_ERR_FORMAT,
-                       "ledger %s is damaged at byte %llu; restore it from a copy, or replace the joint key", f->path,
+                       "ledger %s is damaged at byte %llu; what it knew is lost: replace the joint key", f->path,
                        (unsigned long long)f->end);
     }
     if (size - f->end - HEAD < n + GB_HASH_BYTES) return GB_OK;

@@ -62,7 +62,8 @@ typedef struct gb_request {
     uint64_t active;             /* bit i: party i; at least `threshold` of them */
     unsigned limbs, digit;       /* of the key, or of the ciphertext; a refresh's digit: limbs it comes back with */
     uint64_t galois;             /* of a rotation key */
-    unsigned flood_bits;         /* f */
+    gb_flooding flooding;        /* of a DECRYPT, SWITCH or REFRESH, and */
+    unsigned flood_bits;         /* its f */
     const gb_keyset *recipient;  /* of a switch; borrowed */
     gb_hash ciphertext, subject; /* of all residues; of c1 modulo the first prime (see gb_ledger) */
     gb_hash id;

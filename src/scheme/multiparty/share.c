@@ -32,7 +32,7 @@ gb_status gb_joint_init(gb_joint *out, gb_ctx *ctx, const gb_params *p, unsigned
 }
 
 /* ---- requests ---- */
-static void finish(gb_request *q, const gb_joint *j, const gb_flooding *f) {
+static void finish(gb_request *q, const gb_joint *j) {
     gb_buffer b = GB_BUFFER_INIT;
     uint8_t fixed[512];
     b.data = fixed, b.capacity = sizeof fixed; /* all below fits: nothing is allocated */
@@ -42,15 +42,23 @@ static void finish(gb_request *q, const gb_joint *j, const gb_flooding *f) {
     gb_write_u32(&b, q->limbs);
     gb_write_u32(&b, q->digit);
     gb_write_u64(&b, q->galois);
-    if (f) {
+    if (q->flood_bits) {
         gb_write_bytes(&b, q->ciphertext.b, GB_HASH_BYTES);
+        gb_write_bytes(&b, q->subject.b, GB_HASH_BYTES);
         gb_write_u32(&b, q->flood_bits);
-        gb_write_u32(&b, f->statistical);
-        gb_write_f64(&b, f->noise_log2);
-        gb_write_f64(&b, f->room_log2);
+        gb_write_u32(&b, q->flooding.statistical);
+        gb_write_f64(&b, q->flooding.noise_log2);
+        gb_write_f64(&b, q->flooding.room_log2);
     }
     if (q->recipient) gb_write_bytes(&b, gb_keyset_id(q->recipient)->b, GB_HASH_BYTES);
     gb_hash_of(&q->id, b.data, b.size, "glovebox joint request", 22);
+}
+
+gb_status gb_request_check(gb_ctx *ctx, const gb_joint *j, const gb_request *q) {
+    gb_request again = *q;
+    finish(&again, j);
+    if (gb_hash_equal(&again.id, &q->id)) return GB_OK;
+    return gb_fail(ctx, GB_ERR_ARGUMENT, "the request was made for another joint key, or changed since");
 }
 
 static gb_status check_active(gb_ctx *ctx, const gb_joint *j, uint64_t active) {
@@ -81,7 +89,7 @@ gb_status gb_request_key(gb_request *out, gb_ctx *ctx, const gb_joint *j, gb_sha
     while (n < q.limbs) used[n] = n, n++;
     for (size_t i = 0; i < special; i++) used[n++] = spec->data_count + i;
     GB_TRY(gb_security_check(ctx, gb_params_ring(j->params), used, n, spec->security));
-    finish(&q, j, NULL);
+    finish(&q, j);
     *out = q;
     return GB_OK;
 }
@@ -138,7 +146,8 @@ static gb_status check_flooding(gb_request *q, gb_ctx *ctx, const gb_joint *j, c
             "flooding of 2^%.0f by %.0f parties does not fit the room of 2^%.2f; keep more primes at the end "
             "of the program",
             bits, k, f->room_log2);
-    q->flood_bits = (unsigned)bits;
+    q->flood_bits = (unsigned)bits; /* at least 40 */
+    q->flooding = *f;
     return GB_OK;
 }
 
@@ -150,7 +159,7 @@ static gb_status request_open(gb_request *out, gb_ctx *ctx, const gb_joint *j, g
     q.limbs = c->limbs;
     GB_TRY(check_flooding(&q, ctx, j, f));
     ciphertext_hashes(&q.ciphertext, &q.subject, j, c);
-    finish(&q, j, f);
+    finish(&q, j);
     *out = q;
     return GB_OK;
 }

@@ -191,6 +191,7 @@ static uint64_t lagrange(const gb_party *p, uint64_t active, const gb_modulus *m
 }
 
 gb_status gb_party_check(gb_ctx *ctx, const gb_party *p, const gb_request *q) {
+    GB_TRY(gb_request_check(ctx, &p->joint, q));
     if ((q->active & ~gb_joint_all(&p->joint)) || !(q->active >> p->index & 1) ||
         (unsigned)__builtin_popcountll(q->active) < p->joint.threshold)
         return gb_fail(ctx, GB_ERR_KEY, "party %u is not in the active set of this request", p->index);

@@ -2,7 +2,8 @@
  * secrets, all randomness from the system or from a party's root.
  *
  * Shares of keys are deterministic in (root, request): asking again gives the same bytes, never a second sample of the
- * noise. Shares of ciphertexts have fresh noise and go through a ledger. */
+ * noise. Shares of ciphertexts have fresh noise and go through a ledger. A gb_share made here borrows the parameters of
+ * its party; over the wire it gets those given to gb_share_decode. */
 #ifndef GB_SECRET_SHARE_H
 #define GB_SECRET_SHARE_H
 
@@ -27,7 +28,8 @@ GB_CHECK gb_status gb_party_deal(gb_share *out, gb_ctx *ctx, const gb_party *p, 
 GB_CHECK gb_status gb_party_collect(gb_party *p, gb_ctx *ctx, const gb_share *dealt, size_t count);
 
 /* ---- shares of keys: share_key.c ----
- * The request decides: PUBLIC, ROTATION or RELIN_FIRST. KEY (not in the active set), STATE (no dealt shares). */
+ * The request decides: PUBLIC, ROTATION or RELIN_FIRST. KEY (not in the active set), STATE (no dealt shares), ARGUMENT
+ * (a request of another joint key). */
 GB_CHECK gb_status gb_party_key_share(gb_share *out, gb_ctx *ctx, const gb_party *p, const gb_request *q);
 /* Round 2 of a relinearisation key: from all shares of round 1, once per request: the ledger refuses another round 1.
  * Appends the share's wire form. */

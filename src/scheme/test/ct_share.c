@@ -3,6 +3,8 @@
  *
  *   valgrind -q --error-exitcode=9 ct_share          must end with 0
  *   valgrind -q --error-exitcode=9 ct_share leak     must end with 9: the check can fail */
+#include <stdlib.h>
+
 #include "scheme/core/core.h"
 #include "scheme/secret/share.h"
 

@@ -311,7 +311,7 @@ static void test_refusals(void **state) {
     begin(&g, 1, 1);
     rig *r = &f.r;
     gb_ctx *ctx = r->ctx;
-    gb_ct small, three = rig_room(r);
+    gb_ct small, none, three = rig_room(r);
     test_ok(ctx, gb_ct_init(&small, ctx, r->p, 2, 2));
     /* Keys: none, of another digit, of too few limbs. */
     test_refused(ctx, gb_ckks_mul(&f.out, r->e, &f.a, &f.b, &r->keys), GB_ERR_KEY);
@@ -353,9 +353,9 @@ static void test_refusals(void **state) {
     test_refused(ctx, gb_ct_divide(&small, r->e, 2), GB_ERR_LEVEL);
     test_ok(ctx, gb_ct_drop(ctx, &small, 1));
     test_refused(ctx, gb_ckks_rescale(&small, r->e), GB_ERR_LEVEL);
-    test_refused(ctx, gb_ct_init(&small, ctx, r->p, 4, 1), GB_ERR_ARGUMENT);
-    test_refused(ctx, gb_ct_init(&small, ctx, r->p, 2, 0), GB_ERR_ARGUMENT);
-    test_refused(ctx, gb_ct_init(&small, ctx, r->p, 2, 5), GB_ERR_ARGUMENT);
+    test_refused(ctx, gb_ct_init(&none, ctx, r->p, 4, 1), GB_ERR_ARGUMENT);
+    test_refused(ctx, gb_ct_init(&none, ctx, r->p, 2, 0), GB_ERR_ARGUMENT);
+    test_refused(ctx, gb_ct_init(&none, ctx, r->p, 2, 5), GB_ERR_ARGUMENT);
     /* Form and parts. */
     three.parts = 3;
     test_refused(ctx, gb_ckks_rotate(&f.out, r->e, &three, 1, &r->keys), GB_ERR_STATE);
@@ -367,6 +367,7 @@ static void test_refusals(void **state) {
     test_refused(ctx, gb_ckks_rotate(&f.out, r->e, &f.a, 1, &r->keys), GB_ERR_STATE);
     f.a.ntt = true;
     test_refused(ctx, gb_hoist_automorphism(&f.out, r->e, &f.a, g1, &r->keys), GB_ERR_STATE); /* not prepared */
+    gb_ct_release(&small);
     gb_ct_release(&three);
     end(&g);
     end(&f);

@@ -299,7 +299,8 @@ static void check_ckks(const group *g, uint64_t active) {
     test_ok(ctx, gb_request_decrypt(&q, ctx, &g->j, active, &c, &flooding));
     assert_int_equal(q.flood_bits, 14 + 39 + 40);
     joint_ckks(g, &q, &c);
-    expect_slots(re, im, 0x1p-40); /* flooding: 2^93 sqrt(N) / 2^150, about 2^-50; the rest is the rounding of the encoding */
+    expect_slots(re, im,
+                 0x1p-40); /* flooding: 2^93 sqrt(N) / 2^150, about 2^-50; the rest is the rounding of the encoding */
     gb_ct_release(&a);
     gb_ct_release(&b);
     gb_ct_release(&c);
@@ -464,6 +465,10 @@ static void test_refuses(void **state) {
     test_ok(ctx, gb_request_decrypt(&q, ctx, &g->j, 7, &c, &flooding));
     test_refused(ctx, gb_party_open_share(&bytes, ctx, g->party[3], &q, &c, &g->ledger[3]), GB_ERR_KEY);
     test_refused(ctx, gb_party_open_share(&bytes, ctx, g->party[0], &q, &other, &g->ledger[0]), GB_ERR_HASH);
+    gb_request changed = q;
+    changed.flood_bits--;
+    test_refused(ctx, gb_party_open_share(&bytes, ctx, g->party[0], &changed, &c, &g->ledger[0]), GB_ERR_ARGUMENT);
+    test_refused(ctx, gb_party_open_share(&bytes, ctx, all_of_three.party[0], &q, &c, &g->ledger[0]), GB_ERR_ARGUMENT);
     size_t count = open_shares(shares, g, &q, &c);
     test_ok(ctx, gb_alloc(&phase, ctx, 4 * (size_t)N, sizeof *phase));
     test_refused(ctx, gb_joint_phase(phase, ctx, &g->j, &q, &c, shares, count - 1), GB_ERR_KEY);
@@ -870,12 +875,132 @@ static void test_ledger_kill(void **state) {
     gb_free(path);
 }
 
+/* ---- out of memory, at every allocation of every step ---- */
+typedef struct small {
+    gb_params *params;
+    gb_joint j;
+    gb_party *party[2];
+    gb_ct c;
+    gb_keyset *keyset;
+} small;
+
+static gb_status open_once(const small *t, gb_share_kind kind) {
+    const gb_flooding f = {.noise_log2 = 4, .room_log2 = 70, .statistical = 40};
+    gb_ledger_memory *memory;
+    gb_request q;
+    gb_buffer bytes = GB_BUFFER_INIT;
+    gb_share share;
+    GB_TRY(kind == GB_SHARE_DECRYPT  ? gb_request_decrypt(&q, ctx, &t->j, 3, &t->c, &f)
+           : kind == GB_SHARE_SWITCH ? gb_request_switch(&q, ctx, &t->j, 3, &t->c, &f, t->keyset)
+                                     : gb_request_refresh(&q, ctx, &t->j, 3, &t->c, &f, 2));
+    GB_TRY(gb_ledger_memory_new(&memory, ctx));
+    gb_ledger ledger = gb_ledger_of_memory(memory);
+    gb_status status = gb_party_open_share(&bytes, ctx, t->party[0], &q, &t->c, &ledger);
+    if (status == GB_OK) status = gb_share_decode(&share, ctx, t->params, bytes.data, bytes.size);
+    if (status == GB_OK) gb_share_release(&share);
+    gb_buffer_release(&bytes);
+    gb_ledger_memory_free(memory);
+    return status;
+}
+
+/* Both rounds and the key they make. */
+static gb_status relin_once(const small *t) {
+    gb_request q;
+    gb_share share[2] = {{.data = NULL}}, second[2] = {{.data = NULL}};
+    gb_switch_key key;
+    gb_ledger_memory *memory;
+    GB_TRY(gb_request_key(&q, ctx, &t->j, GB_SHARE_RELIN_FIRST, 3, 1, 2, 0));
+    GB_TRY(gb_ledger_memory_new(&memory, ctx));
+    gb_ledger ledger = gb_ledger_of_memory(memory);
+    gb_status status = GB_OK;
+    for (unsigned i = 0; i < 2 && status == GB_OK; i++) status = gb_party_key_share(&share[i], ctx, t->party[i], &q);
+    for (unsigned i = 0; i < 2 && status == GB_OK; i++) {
+        gb_buffer bytes = GB_BUFFER_INIT;
+        status = gb_party_relin_second(&bytes, ctx, t->party[i], &q, share, 2, &ledger);
+        if (status == GB_OK) status = gb_share_decode(&second[i], ctx, t->params, bytes.data, bytes.size);
+        gb_buffer_release(&bytes);
+    }
+    if (status == GB_OK) status = gb_joint_relin_key(&key, ctx, &t->j, &q, share, second, 2);
+    if (status == GB_OK) gb_switch_key_release(&key);
+    release(share, 2);
+    release(second, 2);
+    gb_ledger_memory_free(memory);
+    return status;
+}
+
+static gb_status public_once(const small *t, gb_keyset **out) {
+    gb_request q;
+    gb_share share[2] = {{.data = NULL}};
+    GB_TRY(gb_request_key(&q, ctx, &t->j, GB_SHARE_PUBLIC, 3, 0, 0, 0));
+    gb_status status = GB_OK;
+    for (unsigned i = 0; i < 2 && status == GB_OK; i++) status = gb_party_key_share(&share[i], ctx, t->party[i], &q);
+    if (status == GB_OK) status = gb_joint_public_key(out, ctx, &t->j, &q, share, 2);
+    release(share, 2);
+    return status;
+}
+
+static gb_status step(small *t, unsigned which) {
+    gb_party *p;
+    gb_keyset *k;
+    gb_status status;
+    switch (which) {
+    case 0:
+        status = gb_party_new(&p, ctx, &t->j, 1);
+        if (status == GB_OK) gb_party_free(p);
+        return status;
+    case 1:
+        status = public_once(t, &k);
+        if (status == GB_OK) gb_keyset_free(k);
+        return status;
+    case 2:
+        return relin_once(t);
+    case 3:
+        return open_once(t, GB_SHARE_DECRYPT);
+    case 4:
+        return open_once(t, GB_SHARE_SWITCH);
+    default:
+        return open_once(t, GB_SHARE_REFRESH);
+    }
+}
+
+static void test_out_of_memory(void **state) {
+    gb_params_spec s = {.name = "joint-12", .log_n = 12, .security = 128, .data_count = 2, .special_count = 1};
+    gb_seed seed = {{3}};
+    small t;
+    (void)state;
+    s.data[0] = gb_prime_below(UINT64_C(1) << 38, 8192);
+    s.data[1] = gb_prime_below(s.data[0], 8192);
+    s.special[0] = gb_prime_below(UINT64_C(1) << 29, 8192);
+    test_ok(ctx, gb_params_new(&t.params, ctx, &s));
+    test_ok(ctx, gb_joint_init(&t.j, ctx, t.params, 2, 2, &seed));
+    for (unsigned i = 0; i < 2; i++) test_ok(ctx, gb_party_new(&t.party[i], ctx, &t.j, i));
+    test_ok(ctx, public_once(&t, &t.keyset));
+    test_ok(ctx, gb_ct_init(&t.c, ctx, t.params, 2, 2));
+    for (unsigned i = 0; i < 4; i++) gb_ct_limb(&t.c, i / 2, i % 2)[1] = 1;
+    for (unsigned which = 0; which < 6; which++) {
+        gb_status status = GB_ERR_MEMORY;
+        uint64_t n = 0;
+        while (status != GB_OK) {
+            gb_alloc_fail_at(++n);
+            status = step(&t, which);
+            if (status != GB_OK) assert_int_equal(status, GB_ERR_MEMORY);
+        }
+        gb_alloc_fail_at(0);
+        assert_true(n > 4);
+    }
+    for (unsigned i = 0; i < 2; i++) gb_party_free(t.party[i]);
+    gb_ct_release(&t.c);
+    gb_keyset_free(t.keyset);
+    gb_params_free(t.params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ckks_all),      cmocka_unit_test(test_ckks_threshold), cmocka_unit_test(test_bfv_all),
         cmocka_unit_test(test_bfv_threshold), cmocka_unit_test(test_switch),         cmocka_unit_test(test_refresh),
         cmocka_unit_test(test_refuses),       cmocka_unit_test(test_restore),        cmocka_unit_test(test_flooding),
         cmocka_unit_test(test_retry_attack),  cmocka_unit_test(test_ledger_file),    cmocka_unit_test(test_ledger_kill),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

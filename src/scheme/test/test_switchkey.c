@@ -90,7 +90,7 @@ static void test_fields(void **state) {
         size_t at;
         uint8_t value;
         gb_status want;
-    } bad[] = {{0, 'X', GB_ERR_FORMAT},  {3, '2', GB_ERR_FORMAT},  {4, 0, GB_ERR_PARAMS},   {36, 0, GB_ERR_FORMAT},
+    } bad[] = {{0, 'X', GB_ERR_FORMAT},  {3, '3', GB_ERR_FORMAT},  {4, 0, GB_ERR_PARAMS},   {36, 0, GB_ERR_FORMAT},
                {36, 2, GB_ERR_FORMAT},   {39, 255, GB_ERR_FORMAT}, {40, 0, GB_ERR_FORMAT},  {40, 2, GB_ERR_FORMAT},
                {43, 255, GB_ERR_FORMAT}, {44, 24, GB_ERR_FORMAT},  {45, 16, GB_ERR_FORMAT}, {51, 1, GB_ERR_FORMAT}};
     uint8_t copy[16384];

@@ -1,0 +1,176 @@
+/* engine: an engine's life, its checks and its bounds of noise. */
+#include <math.h>
+
+#include "engine/internal.h"
+#include "glovebox/bfv.h"
+
+#define PLAIN_BITS_MIN 17
+#define PLAIN_BITS_MAX 60
+
+static gb_status make_ckks(gb_engine *e) {
+    GB_TRY(gb_ckks_encoder_new(&e->encoder, e->ctx, e->params));
+    e->scale[e->top] = exp2(e->info.scale_bits);
+    for (unsigned level = e->top; level > 0; level--)
+        e->scale[level - 1] = e->scale[level] * e->scale[level] / gb_params_divisor(e->params, level);
+    return GB_OK;
+}
+
+static gb_status make_bfv(gb_engine *e, unsigned plain_bits) {
+    const uint64_t t = gb_bfv_plain_prime(e->params, plain_bits);
+    if (!t)
+        return gb_fail(e->ctx, GB_ERR_ARGUMENT, "no prime of %u bits batches for %s; take a few bits more", plain_bits,
+                       e->info.name);
+    GB_TRY(gb_bfv_new(&e->bfv, e->ctx, e->params, t));
+    GB_TRY(gb_bfv_eval_new(&e->bfv_eval, e->eval, e->bfv));
+    GB_TRY(gb_alloc(&e->poly, e->ctx, e->n, sizeof *e->poly));
+    return gb_alloc_secret(&e->phase, e->ctx, e->n * e->primes, sizeof *e->phase);
+}
+
+static gb_status make(gb_engine *e, const char *params, unsigned plain_bits) {
+    GB_TRY(gb_params_named(&e->params, e->ctx, params));
+    e->n = gb_ring_n(gb_params_ring(e->params));
+    e->primes = (unsigned)gb_params_get(e->params)->data_count;
+    e->top = gb_params_level(e->params, e->primes);
+    GB_TRY(gb_eval_new(&e->eval, e->ctx, e->params, 0));
+    GB_TRY(gb_pt_init(&e->plain, e->ctx, e->params, e->primes, false));
+    GB_TRY(gb_ct_init(&e->out, e->ctx, e->params, 3, e->primes));
+    GB_TRY(gb_ct_init(&e->lower, e->ctx, e->params, 2, e->primes));
+    return e->info.scheme == GB_SCHEME_CKKS ? make_ckks(e) : make_bfv(e, plain_bits);
+}
+
+gb_status gb_engine_new(gb_engine **out, gb_ctx *ctx, const char *params, unsigned plain_bits) {
+    gb_params_info info;
+    if (!out || !ctx || !params) return gb_fail(ctx, GB_ERR_ARGUMENT, "engine: a handle or the name is NULL");
+    *out = NULL;
+    GB_TRY(gb_params_show(&info, ctx, params));
+    if (info.scheme == GB_SCHEME_LINEAR || info.refreshes)
+        return gb_fail(ctx, GB_ERR_UNSUPPORTED, "engine: %s is not for single ciphertexts; take a leveled or exact set",
+                       params);
+    if (info.scheme == GB_SCHEME_CKKS && plain_bits)
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "engine: %s computes on real numbers; plain_bits must be 0", params);
+    if (info.scheme == GB_SCHEME_BFV && !plain_bits) plain_bits = GB_PLAIN_BITS_DEFAULT;
+    if (info.scheme == GB_SCHEME_BFV) {
+        if (plain_bits < PLAIN_BITS_MIN || plain_bits > PLAIN_BITS_MAX)
+            return gb_fail(ctx, GB_ERR_ARGUMENT, "engine: a plaintext prime of %u bits, must be %d..%d", plain_bits,
+                           PLAIN_BITS_MIN, PLAIN_BITS_MAX);
+        info.depth = gb_params_bfv_depth(info.log_n, info.log2_q, plain_bits);
+        info.plain_bits = plain_bits;
+        info.precision = plain_bits;
+    }
+    gb_engine *e;
+    GB_TRY(gb_alloc_zero(&e, ctx, 1, sizeof *e));
+    e->ctx = ctx;
+    e->info = info;
+    gb_status s = make(e, params, plain_bits);
+    if (s != GB_OK) {
+        gb_engine_free(e);
+        return s;
+    }
+    *out = e;
+    return GB_OK;
+}
+
+void gb_engine_free(gb_engine *e) {
+    if (!e) return;
+    gb_free_secret(e->phase);
+    gb_free(e->poly);
+    gb_ct_release(&e->lower);
+    gb_ct_release(&e->out);
+    gb_pt_release(&e->plain);
+    gb_bfv_eval_free(e->bfv_eval);
+    gb_bfv_free(e->bfv);
+    gb_ckks_encoder_free(e->encoder);
+    gb_eval_free(e->eval);
+    gb_params_free(e->params);
+    gb_free(e);
+}
+
+gb_status gb_engine_info(gb_params_info *out, gb_engine *e) {
+    GB_TRY(gb_engine_need(e, "info", true, true, out, e));
+    *out = e->info;
+    return GB_OK;
+}
+
+uint64_t gb_engine_modulus(const gb_engine *e) { return e && e->bfv ? gb_bfv_modulus(e->bfv) : 0; }
+
+/* ---- checks ---- */
+gb_status gb_engine_need(gb_engine *e, const char *what, bool ckks, bool bfv, const void *handle, const void *more) {
+    if (!e) return GB_ERR_ARGUMENT; /* there is no context to tell */
+    if (!handle || !more) return gb_fail(e->ctx, GB_ERR_ARGUMENT, "%s: a handle is NULL", what);
+    if ((e->encoder && !ckks) || (e->bfv && !bfv))
+        return gb_fail(e->ctx, GB_ERR_ARGUMENT, "%s: not an operation of %s, which is %s", what, e->info.name,
+                       gb_scheme_name(e->info.scheme));
+    return GB_OK;
+}
+
+gb_status gb_engine_output(gb_engine *e, const char *what, const gb_cipher *out) {
+    if (gb_params_same(out->ct.params, e->params)) return GB_OK;
+    return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the output is of %s, the engine of %s", what,
+                   gb_params_get(out->ct.params)->name, e->info.name);
+}
+
+gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c) {
+    if (!c->filled) return gb_fail(e->ctx, GB_ERR_STATE, "%s: a ciphertext holds nothing yet; encrypt first", what);
+    if (!gb_params_same(c->ct.params, e->params))
+        return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: a ciphertext is of %s, the engine of %s", what,
+                       gb_params_get(c->ct.params)->name, e->info.name);
+    return GB_OK;
+}
+
+gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k) {
+    if (!gb_params_same(k->params, e->params))
+        return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the evaluation keys are of %s, the engine of %s", what,
+                       gb_params_get(k->params)->name, e->info.name);
+    *out = &k->keys;
+    return GB_OK;
+}
+
+gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise) {
+    if (target != &out->ct) GB_TRY(gb_ct_copy(&out->ct, e->ctx, target));
+    out->filled = true;
+    out->noise = noise;
+    return GB_OK;
+}
+
+unsigned gb_engine_level(const gb_engine *e, const gb_ct *c) { return gb_params_level(e->params, c->limbs); }
+
+/* Each step multiplies by 1 at a scale that lands on the next level's. All but the last level are dropped for free. */
+gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned level) {
+    *out = *a;
+    const unsigned from = gb_engine_level(e, a);
+    if (from <= level) return GB_OK;
+    out->limbs = gb_params_limbs(e->params, level + 1);
+    const double factor = e->scale[level] * gb_params_divisor(e->params, level + 1) / a->scale;
+    GB_TRY(gb_ckks_mul_scalar(&e->lower, e->eval, out, 1, factor));
+    GB_TRY(gb_ckks_rescale(&e->lower, e->eval));
+    *out = e->lower;
+    out->scale = e->scale[level]; /* what it is but for the rounding of doubles */
+    return GB_OK;
+}
+
+/* ---- noise of BFV. Standard deviations, times GB_ENGINE_SURE ---- */
+double gb_log2_sum(double a, double b) { return fmax(a, b) + log2(1 + exp2(-fabs(a - b))); }
+
+double gb_engine_most(const gb_engine *e) { return e->info.log2_q - 1 - log2((double)gb_bfv_modulus(e->bfv)); }
+
+gb_status gb_engine_noise(gb_engine *e, const char *what, double noise) {
+    const double most = gb_engine_most(e);
+    if (noise <= most) return GB_OK;
+    return gb_fail(e->ctx, GB_ERR_NOISE,
+                   "%s: noise of %.0f bits where %s decrypts below %.0f; fewer products, or a deeper set", what, noise,
+                   e->info.name, most);
+}
+
+double gb_engine_fresh(const gb_engine *e) {
+    return log2(GB_ENGINE_SURE * GB_ENGINE_SIGMA * sqrt(4.0 / 3 * (double)e->n + 1));
+}
+
+/* Every digit (uniform below the product of its primes) times an error, summed and divided by P; then the rounding. */
+double gb_engine_switching(const gb_engine *e) {
+    const gb_params_spec *spec = gb_params_get(e->params);
+    double p = 0, digit = 0;
+    for (size_t i = 0; i < spec->special_count; i++) p += log2((double)spec->special[i]);
+    for (size_t i = 0; i < spec->special_count && i < spec->data_count; i++) digit += log2((double)spec->data[i]);
+    const double sum = log2(GB_ENGINE_SURE * GB_ENGINE_SIGMA * sqrt((double)e->info.digits * (double)e->n / 12));
+    return gb_log2_sum(sum + digit - p, log2(GB_ENGINE_SURE * sqrt((double)e->n / 18 + 1)));
+}

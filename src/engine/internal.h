@@ -1,0 +1,67 @@
+/* Inside of the C library's handles. */
+#ifndef GB_ENGINE_H
+#define GB_ENGINE_H
+
+#include "glovebox/cipher.h"
+#include "scheme/bfv/bfv.h"
+#include "scheme/secret/secret.h"
+
+#define GB_ENGINE_SIGMA 3.19
+#define GB_ENGINE_SURE 6 /* standard deviations that bounds of noise stand for */
+
+struct gb_engine {
+    gb_ctx *ctx; /* borrowed */
+    gb_params *params;
+    gb_params_info info;
+    size_t n;
+    unsigned primes, top; /* data primes; the highest level */
+    gb_eval *eval;
+    gb_ckks_encoder *encoder; /* CKKS */
+    gb_bfv *bfv;              /* BFV */
+    gb_bfv_eval *bfv_eval;
+    gb_pt plain;            /* the plaintext of the call */
+    uint64_t *poly, *phase; /* BFV: N words, primes * N words */
+    gb_ct out, lower;       /* results whose output is an input too; an operand brought to the other's level */
+    double
+        scale[GB_MAX_LIMBS]; /* CKKS: of every ciphertext at a level: the top's is 2^40, each below it is the square of
+                              * the one above divided by what a rescale there divides, so that a product lands on it */
+};
+
+struct gb_cipher {
+    gb_ct ct;
+    bool filled;
+    double noise; /* BFV: log2 of a bound of the coefficients of the noise; CKKS: 0 */
+};
+
+struct gb_evalkeys {
+    gb_params *params;
+    gb_eval_keys keys;
+};
+
+/* The checks that every call makes. what names the operation. */
+GB_CHECK gb_status gb_engine_need(gb_engine *e, const char *what, bool ckks, bool bfv, const void *handle,
+                                  const void *more);
+GB_CHECK gb_status gb_engine_output(gb_engine *e, const char *what, const gb_cipher *out); /* of this set */
+GB_CHECK gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c);
+GB_CHECK gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k);
+/* Makes the key of one Galois element (1: relinearisation) where it is not there: keys.c. */
+GB_CHECK gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, uint64_t galois);
+/* Where to compute: out itself, or the engine's when out is one of the inputs. finish brings it home. */
+static inline gb_ct *gb_engine_target(gb_engine *e, gb_cipher *out, const gb_cipher *a, const gb_cipher *b) {
+    return out == a || out == b ? &e->out : &out->ct;
+}
+GB_CHECK gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise);
+/* BFV: refuses noise beyond which a decryption could fail. */
+GB_CHECK gb_status gb_engine_noise(gb_engine *e, const char *what, double noise);
+double gb_engine_most(const gb_engine *e); /* log2 of the noise up to which decryption is right */
+/* log2 of the noise of a fresh ciphertext, and of what key switching adds. */
+double gb_engine_fresh(const gb_engine *e);
+double gb_engine_switching(const gb_engine *e);
+double gb_log2_sum(double a, double b); /* log2(2^a + 2^b) */
+/* CKKS: out = a at a lower level and that level's scale; a view of a where it is there already. */
+GB_CHECK gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned level);
+/* BFV: products one after another that a set can do at a plaintext prime: params.c. */
+unsigned gb_params_bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits);
+unsigned gb_engine_level(const gb_engine *e, const gb_ct *c);
+
+#endif

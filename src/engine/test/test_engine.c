@@ -1,0 +1,282 @@
+/* engine: the C library against plain arithmetic; what it refuses; wire forms. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "glovebox/glovebox.h"
+
+typedef struct rig {
+    gb_ctx *ctx;
+    gb_engine *e;
+    gb_secret *secret;
+    gb_keyset *key;
+    gb_evalkeys *k;
+    gb_cipher *a, *b, *c;
+    gb_params_info info;
+} rig;
+
+static void ok(const rig *r, gb_status s) {
+    if (s != GB_OK) print_error("%s\n", gb_ctx_error(r->ctx));
+    assert_int_equal(s, GB_OK);
+}
+
+static void open_rig(rig *r, const char *params, unsigned plain_bits) {
+    gb_ctx_config config;
+    gb_ctx_config_defaults(&config);
+    config.threads = 2;
+    memset(r, 0, sizeof *r);
+    assert_int_equal(gb_ctx_new(&r->ctx, &config), GB_OK);
+    ok(r, gb_engine_new(&r->e, r->ctx, params, plain_bits));
+    ok(r, gb_engine_info(&r->info, r->e));
+    ok(r, gb_key_new(&r->secret, &r->key, r->e));
+    ok(r, gb_evalkeys_new(&r->k, r->e));
+    ok(r, gb_evalkeys_multiply(r->k, r->e, r->secret));
+    ok(r, gb_cipher_new(&r->a, r->e));
+    ok(r, gb_cipher_new(&r->b, r->e));
+    ok(r, gb_cipher_new(&r->c, r->e));
+}
+
+static void close_rig(rig *r) {
+    gb_cipher_free(r->a);
+    gb_cipher_free(r->b);
+    gb_cipher_free(r->c);
+    gb_evalkeys_free(r->k);
+    gb_key_free_public(r->key);
+    gb_key_free(r->secret);
+    gb_engine_free(r->e);
+    gb_ctx_free(r->ctx);
+}
+
+enum { COUNT = 64 };
+
+static void near(rig *r, const gb_cipher *c, const double *want) {
+    double got[COUNT];
+    ok(r, gb_ckks_decrypt_slots(got, NULL, COUNT, r->e, r->secret, c));
+    for (int i = 0; i < COUNT; i++) assert_true(fabs(got[i] - want[i]) < 1e-5);
+}
+
+static double bump(double x, void *user) { return 1 / (1 + *(double *)user * x * x); }
+
+static void test_reals(void **state) {
+    (void)state;
+    rig r;
+    open_rig(&r, "leveled-13", 0);
+    double x[COUNT], y[COUNT], want[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = sin(i);
+        y[i] = cos(3 * i);
+    }
+    ok(&r, gb_ckks_encrypt_slots(r.a, r.e, r.key, x, NULL, COUNT));
+    ok(&r, gb_ckks_encrypt_slots(r.b, r.e, r.key, y, NULL, COUNT));
+    assert_int_equal(gb_cipher_level(r.e, r.a), 3);
+    near(&r, r.a, x);
+    /* x y + x - 2 y + 1: terms of different levels meet */
+    ok(&r, gb_cipher_mul(r.c, r.e, r.a, r.b, r.k));
+    ok(&r, gb_cipher_add(r.c, r.e, r.c, r.a));
+    ok(&r, gb_ckks_mul_number(r.b, r.e, r.b, 2));
+    ok(&r, gb_cipher_sub(r.c, r.e, r.c, r.b));
+    ok(&r, gb_ckks_add_number(r.c, r.e, r.c, 1));
+    assert_int_equal(gb_cipher_level(r.e, r.c), 2);
+    for (int i = 0; i < COUNT; i++) want[i] = x[i] * y[i] + x[i] - 2 * y[i] + 1;
+    near(&r, r.c, want);
+    /* in place: (c^2) y, - */
+    ok(&r, gb_cipher_mul(r.c, r.e, r.c, r.c, r.k));
+    ok(&r, gb_ckks_mul_slots(r.c, r.e, r.c, y, COUNT));
+    ok(&r, gb_cipher_neg(r.c, r.e, r.c));
+    ok(&r, gb_ckks_add_slots(r.c, r.e, r.c, x, COUNT));
+    for (int i = 0; i < COUNT; i++) want[i] = x[i] - want[i] * want[i] * y[i];
+    near(&r, r.c, want);
+    assert_int_equal(gb_cipher_level(r.e, r.c), 0);
+    assert_int_equal(gb_cipher_mul(r.c, r.e, r.c, r.a, r.k), GB_ERR_LEVEL);
+    /* rotation and sum go around within the count */
+    const int step = 5;
+    ok(&r, gb_evalkeys_rotate(r.k, r.e, r.secret, &step, 1));
+    ok(&r, gb_cipher_rotate(r.c, r.e, r.a, 5, r.k));
+    for (int i = 0; i < COUNT; i++) want[i] = x[(i + 5) % COUNT];
+    near(&r, r.c, want);
+    assert_int_equal(gb_cipher_rotate(r.c, r.e, r.a, 6, r.k), GB_ERR_KEY);
+    ok(&r, gb_evalkeys_sum(r.k, r.e, r.secret, 8));
+    ok(&r, gb_cipher_sum(r.c, r.e, r.a, 8, r.k));
+    for (int i = 0; i < COUNT; i++) {
+        want[i] = 0;
+        for (int j = 0; j < 8; j++) want[i] += x[(i + j) % COUNT];
+    }
+    near(&r, r.c, want);
+    close_rig(&r);
+}
+
+static void test_matrix_and_function(void **state) {
+    (void)state;
+    rig r;
+    open_rig(&r, "leveled-14", 0);
+    static double m[COUNT * COUNT];
+    double x[COUNT], im[COUNT], want[COUNT] = {0}, steep = 3;
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = sin(i);
+        for (int j = 0; j < COUNT; j++) {
+            m[i * COUNT + j] = cos(i * 7 + j * j) / 8;
+            want[i] += m[i * COUNT + j] * sin(j);
+        }
+    }
+    gb_matrix *matrix;
+    ok(&r, gb_matrix_new(&matrix, r.e, m, COUNT, 4));
+    ok(&r, gb_evalkeys_matrix(r.k, r.e, r.secret, matrix));
+    ok(&r, gb_evalkeys_conjugate(r.k, r.e, r.secret));
+    ok(&r, gb_ckks_encrypt_slots(r.a, r.e, r.key, x, NULL, COUNT));
+    ok(&r, gb_matrix_apply(r.b, r.e, matrix, r.a, r.k)); /* from level 7: lowered to 4 first */
+    assert_int_equal(gb_cipher_level(r.e, r.b), 3);
+    near(&r, r.b, want);
+    assert_int_equal(gb_matrix_apply(r.c, r.e, matrix, r.b, r.k), GB_ERR_LEVEL);
+    gb_matrix_free(matrix);
+    ok(&r, gb_ckks_function(r.c, r.e, r.a, bump, &steep, -1, 1, 31, r.k));
+    for (int i = 0; i < COUNT; i++) want[i] = bump(x[i], &steep);
+    near(&r, r.c, want);
+    assert_int_equal(gb_cipher_level(r.e, r.c), 2);
+    ok(&r, gb_ckks_function(r.c, r.e, r.a, bump, &steep, -2, 1, 31, r.k));
+    assert_int_equal(gb_cipher_level(r.e, r.c), 1);
+    assert_int_equal(gb_ckks_function(r.c, r.e, r.c, bump, &steep, -1, 1, 31, r.k), GB_ERR_LEVEL);
+    ok(&r, gb_ckks_encrypt_slots(r.a, r.e, r.key, x, x, COUNT));
+    ok(&r, gb_cipher_conjugate(r.a, r.e, r.a, r.k));
+    ok(&r, gb_ckks_decrypt_slots(want, im, COUNT, r.e, r.secret, r.a));
+    for (int i = 0; i < COUNT; i++) assert_true(fabs(want[i] - x[i]) < 1e-5 && fabs(im[i] + x[i]) < 1e-5);
+    x[3] = NAN;
+    assert_int_equal(gb_ckks_encrypt_slots(r.a, r.e, r.key, x, NULL, COUNT), GB_ERR_RANGE);
+    close_rig(&r);
+}
+
+static void test_integers(void **state) {
+    (void)state;
+    rig r;
+    open_rig(&r, "exact-13", 0);
+    const int64_t t = (int64_t)gb_engine_modulus(r.e);
+    int64_t x[COUNT], y[COUNT], got[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = i * 37 - 900;
+        y[i] = 5 - i;
+    }
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, x, COUNT));
+    ok(&r, gb_bfv_encrypt_slots(r.b, r.e, r.key, y, COUNT));
+    ok(&r, gb_cipher_mul(r.c, r.e, r.a, r.b, r.k));
+    ok(&r, gb_cipher_sub(r.c, r.e, r.c, r.a));
+    ok(&r, gb_bfv_add_slots(r.c, r.e, r.c, y, COUNT));
+    ok(&r, gb_bfv_mul_slots(r.c, r.e, r.c, y, COUNT));
+    ok(&r, gb_bfv_decrypt_slots(got, COUNT, r.e, r.secret, r.c));
+    for (int i = 0; i < COUNT; i++) {
+        int64_t want = ((x[i] * y[i] - x[i] + y[i]) * y[i]) % t;
+        want -= want > t / 2 ? t : want < -t / 2 ? -t : 0;
+        assert_int_equal(got[i], want);
+    }
+    const int step = 1;
+    ok(&r, gb_evalkeys_rotate(r.k, r.e, r.secret, &step, 1));
+    ok(&r, gb_cipher_rotate(r.c, r.e, r.a, 1, r.k));
+    ok(&r, gb_bfv_decrypt_slots(got, COUNT - 1, r.e, r.secret, r.c));
+    for (int i = 0; i + 1 < COUNT; i++) assert_int_equal(got[i], x[i + 1]);
+    /* products until refused: the last one before is still right (1 stays 1) */
+    for (int i = 0; i < COUNT; i++) x[i] = 1;
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, x, COUNT));
+    unsigned depth = 0;
+    assert_int_equal(gb_cipher_level(r.e, r.a), r.info.depth);
+    gb_status s;
+    while ((s = gb_cipher_mul(r.a, r.e, r.a, r.a, r.k)) == GB_OK) depth++;
+    assert_int_equal(s, GB_ERR_NOISE);
+    assert_int_equal(depth, r.info.depth);
+    ok(&r, gb_bfv_decrypt_slots(got, COUNT, r.e, r.secret, r.a));
+    for (int i = 0; i < COUNT; i++) assert_int_equal(got[i], 1);
+    close_rig(&r);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    rig r;
+    gb_engine *other;
+    double x = 1;
+    int64_t v = 1;
+    open_rig(&r, "exact-12", 0);
+    assert_int_equal(gb_engine_new(&other, r.ctx, "leveled-13", 20), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_engine_new(&other, r.ctx, "exact-12", 61), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_engine_new(&other, r.ctx, "tiny-linear", 0), GB_ERR_UNSUPPORTED);
+    assert_int_equal(gb_engine_new(&other, r.ctx, "nothing", 0), GB_ERR_NOT_FOUND);
+    assert_null(other);
+    assert_int_equal(gb_cipher_add(r.c, r.e, r.a, r.b), GB_ERR_STATE); /* empty */
+    assert_int_equal(gb_cipher_add(r.c, r.e, NULL, r.b), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_cipher_add(r.c, NULL, r.a, r.b), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_ckks_encrypt_slots(r.a, r.e, r.key, &x, NULL, 1), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_bfv_encrypt_slots(r.a, r.e, r.key, &v, 4097), GB_ERR_ARGUMENT);
+    ok(&r, gb_engine_new(&other, r.ctx, "leveled-13", 0));
+    gb_cipher *c;
+    ok(&r, gb_cipher_new(&c, other));
+    assert_int_equal(gb_ckks_encrypt_slots(c, other, r.key, &x, NULL, 1), GB_ERR_PARAMS);
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, &v, 1));
+    assert_int_equal(gb_cipher_neg(c, r.e, r.a), GB_ERR_PARAMS);
+    assert_int_equal(gb_cipher_neg(c, other, r.a), GB_ERR_PARAMS);
+    assert_int_equal(gb_evalkeys_multiply(r.k, other, r.secret), GB_ERR_PARAMS);
+    gb_cipher_free(c);
+    gb_engine_free(other);
+    close_rig(&r);
+}
+
+/* Round trips; every truncation and a flipped byte of each part is refused or harmless, never read past the end. */
+static void test_wire(void **state) {
+    (void)state;
+    rig r;
+    open_rig(&r, "exact-12", 0);
+    uint8_t *data, *again, saved[GB_KEY_BYTES];
+    size_t size, size_again;
+    const int64_t v[3] = {1, -2, 3};
+    int64_t got[3];
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, v, 3));
+    ok(&r, gb_cipher_encode(&data, &size, r.e, r.a));
+    ok(&r, gb_cipher_decode(r.b, r.e, data, size));
+    ok(&r, gb_cipher_encode(&again, &size_again, r.e, r.b));
+    assert_true(size == size_again && memcmp(data, again, size) == 0);
+    gb_bytes_free(again);
+    for (size_t n = 0; n < size; n += n < 80 ? 1 : 997)
+        assert_int_not_equal(gb_cipher_decode(r.b, r.e, data, n), GB_OK);
+    assert_int_equal(gb_cipher_encode(&again, &size_again, r.e, r.b), GB_ERR_STATE); /* a refused one holds nothing */
+    for (size_t i = 0; i < 56; i++) {                                                /* the header */
+        data[i] ^= 0x80;
+        if (i < 48) assert_int_not_equal(gb_cipher_decode(r.b, r.e, data, size), GB_OK);
+        data[i] ^= 0x80;
+    }
+    memset(data + 56, 0xff, 64); /* residues over the prime */
+    assert_int_equal(gb_cipher_decode(r.b, r.e, data, size), GB_ERR_FORMAT);
+    gb_bytes_free(data);
+    /* keys: evaluation keys sent over compute as those made here; the secret comes back */
+    gb_evalkeys *k;
+    ok(&r, gb_evalkeys_encode(&data, &size, r.e, r.k));
+    for (size_t n = 0; n < size; n += n < 100 ? 1 : 9973)
+        assert_int_not_equal(gb_evalkeys_decode(&k, r.e, data, n), GB_OK);
+    ok(&r, gb_evalkeys_decode(&k, r.e, data, size));
+    gb_bytes_free(data);
+    ok(&r, gb_cipher_mul(r.c, r.e, r.a, r.a, k));
+    gb_evalkeys_free(k);
+    ok(&r, gb_key_save(saved, r.e, r.secret));
+    gb_key_free(r.secret);
+    gb_keyset *key;
+    ok(&r, gb_key_load(&r.secret, &key, r.e, saved));
+    ok(&r, gb_bfv_decrypt_slots(got, 3, r.e, r.secret, r.c));
+    assert_true(got[0] == 1 && got[1] == 4 && got[2] == 9);
+    gb_key_free_public(r.key);
+    ok(&r, gb_key_encode(&data, &size, r.e, key));
+    gb_key_free_public(key);
+    ok(&r, gb_key_decode(&r.key, r.e, data, size));
+    gb_bytes_free(data);
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, v, 3));
+    ok(&r, gb_bfv_decrypt_slots(got, 3, r.e, r.secret, r.a));
+    assert_int_equal(got[1], -2);
+    close_rig(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reals),    cmocka_unit_test(test_matrix_and_function),
+        cmocka_unit_test(test_integers), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_wire),
+    };
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
