@@ -2,8 +2,9 @@
  *
  * Levels: a fresh ciphertext has gb_cipher_level = the set's depth; a CKKS product of any kind takes one. Operands of
  * different levels are brought together (the higher is copied and lowered), and all ciphertexts of one level have one
- * scale, so sums always match. BFV has no levels to think of: every operation carries a bound of the noise (six
- * standard deviations, worst plaintext), and one after which decryption could fail is refused with GB_ERR_NOISE.
+ * scale, so sums always match. BFV has no levels to think of: every operation carries a bound of the noise (14 standard
+ * deviations), and one after which a decryption could fail with a probability above 2^-128 is refused with
+ * GB_ERR_NOISE.
  *
  * out may be one of the inputs; on error its content is undefined, and it is still the caller's to free. Errors of
  * every call: ARGUMENT (a handle is NULL, or an operation of the other scheme), PARAMS (handles of different sets);

@@ -172,8 +172,9 @@ gb_status gb_cipher_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_
             if (at) gb_ring_kernels(r)->pack(at, gb_ct_limb(&c->ct, part, j), e->n, bits);
         }
     if (b.status != GB_OK) {
-        gb_buffer_release(&b);
-        return gb_fail(e->ctx, b.status, "out of memory writing a ciphertext");
+        const gb_status s = gb_fail(e->ctx, b.status, "out of memory writing a ciphertext");
+        gb_buffer_release(&b); /* forgets the status */
+        return s;
     }
     *data = b.data;
     *size = b.size;

@@ -7,7 +7,9 @@
 #include "scheme/secret/secret.h"
 
 #define GB_ENGINE_SIGMA 3.19
-#define GB_ENGINE_SURE 6 /* standard deviations that bounds of noise stand for */
+/* Standard deviations that a bound of noise stands for: beyond 14 is one of 2^145 coefficients, so that all of a
+ * ciphertext of 2^15 decrypt but for 2^-128. */
+#define GB_ENGINE_SURE 14
 
 struct gb_engine {
     gb_ctx *ctx; /* borrowed */

@@ -6,6 +6,7 @@
 #define SCALE_BITS 40
 #define PLAIN_BITS_MIN 17 /* 65537 batches for every ring up to 2^15 */
 #define PLAIN_BITS_MAX 60
+#define PRECISION_SURE 6 /* standard deviations: one slot in 2^29 is worse */
 
 /* What a set is for; the primes are scheme/core/params.c's. In the order that suggestions go through. */
 static const struct use {
@@ -37,7 +38,7 @@ static double fresh_deviation(unsigned log_n) { return GB_ENGINE_SIGMA * sqrt(4.
 
 /* In a slot the N coefficients add with phases: sqrt(N) more. */
 static double ckks_precision(unsigned log_n) {
-    return SCALE_BITS - log2(GB_ENGINE_SURE * fresh_deviation(log_n)) - 0.5 * log_n;
+    return SCALE_BITS - log2(PRECISION_SURE * fresh_deviation(log_n)) - 0.5 * log_n;
 }
 
 /* Noise stays below Q / 2t. A product multiplies it by t N and a small constant (1.5 bits; eprint 2018/117, section 4);

@@ -272,11 +272,60 @@ static void test_wire(void **state) {
     close_rig(&r);
 }
 
+/* One piece of work, each of whose allocations fails in turn: an error every time, nothing lost. */
+static gb_status work(gb_ctx *ctx) {
+    gb_engine *e = NULL;
+    gb_secret *secret = NULL;
+    gb_keyset *key = NULL;
+    gb_evalkeys *k = NULL;
+    gb_cipher *c = NULL;
+    uint8_t *data = NULL;
+    size_t size;
+    int64_t v = 3, got = 0;
+    gb_status s = gb_engine_new(&e, ctx, "exact-12", 0);
+    if (s == GB_OK) s = gb_key_new(&secret, &key, e);
+    if (s == GB_OK) s = gb_evalkeys_new(&k, e);
+    if (s == GB_OK) s = gb_evalkeys_multiply(k, e, secret);
+    if (s == GB_OK) s = gb_cipher_new(&c, e);
+    if (s == GB_OK) s = gb_bfv_encrypt_slots(c, e, key, &v, 1);
+    if (s == GB_OK) s = gb_cipher_mul(c, e, c, c, k);
+    if (s == GB_OK) s = gb_cipher_encode(&data, &size, e, c);
+    if (s == GB_OK) s = gb_cipher_decode(c, e, data, size);
+    if (s == GB_OK) s = gb_bfv_decrypt_slots(&got, 1, e, secret, c);
+    if (s == GB_OK) assert_int_equal(got, 9);
+    gb_bytes_free(data);
+    gb_cipher_free(c);
+    gb_evalkeys_free(k);
+    gb_key_free_public(key);
+    gb_key_free(secret);
+    gb_engine_free(e);
+    return s;
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    gb_ctx_config config;
+    gb_ctx *ctx;
+    gb_ctx_config_defaults(&config);
+    config.threads = 1;
+    assert_int_equal(gb_ctx_new(&ctx, &config), GB_OK);
+    uint64_t n = 1;
+    for (gb_status s = GB_ERR_MEMORY; s != GB_OK; n++) {
+        (void)gb_alloc_fail_at(n);
+        s = work(ctx);
+        if (s != GB_OK && s != GB_ERR_MEMORY) print_error("allocation %u: %s\n", (unsigned)n, gb_ctx_error(ctx));
+        assert_true(s == GB_OK || s == GB_ERR_MEMORY);
+    }
+    (void)gb_alloc_fail_at(0);
+    assert_true(n > 30);
+    gb_ctx_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reals),    cmocka_unit_test(test_matrix_and_function),
         cmocka_unit_test(test_integers), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_wire),     cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void begin(fixture *f, size_t shape, unsigned threads) {
     rig_encrypt(&f->r, &f->a, f->x_re, f->x_im, f->r.slots, f->r.limbs);
     rig_encrypt(&f->r, &f->b, f->y_re, f->y_im, f->r.slots, f->r.limbs);
     f->out = rig_room(&f->r);
-    f->bound = 40 * sqrt((double)f->r.n) * sqrt((double)f->r.limbs) * 8 / f->r.scale;
+    f->bound = 160 * sqrt((double)f->r.n) * sqrt((double)f->r.limbs) * 8 / f->r.scale;
 }
 
 static void end(fixture *f) {
@@ -200,6 +200,65 @@ static void test_lazy(void **state) {
         rig_expect(r, &f.out, f.re, f.im, f.bound);
         gb_pt_release(&y);
         gb_free(acc);
+        end(&f);
+    }
+}
+
+/* Levels of two primes: a scale larger than any prime, divided by both at once; polynomials on them too. */
+static void test_groups(void **state) {
+    (void)state;
+    fixture f;
+    gb_params_spec s = rig_spec(14, 47, 32, 9, 48, 2);
+    for (unsigned i = 2; i < 9; i += 2) s.group[i] = 2;
+    uint64_t random = 9;
+    memset(&f, 0, sizeof f);
+    rig *r = &f.r;
+    rig_init(r, 2, &s, 0);
+    r->scale = 0x1p52; /* the primes' product is near 2^64: the scale falls by 2^12 with every product */
+    rig_key(r, 1);
+    f.x_re = rig_values(r, &random), f.x_im = rig_values(r, &random), f.y_re = rig_values(r, &random);
+    f.y_im = rig_values(r, &random), f.re = rig_values(r, &random), f.im = rig_values(r, &random);
+    rig_encrypt(r, &f.a, f.x_re, f.x_im, r->slots, 9);
+    rig_encrypt(r, &f.b, f.y_re, f.y_im, r->slots, 9);
+    f.out = rig_room(r);
+    f.bound = 1e-7;
+    assert_int_equal(gb_params_level(r->p, 9), 4);
+    assert_int_equal(gb_params_limbs(r->p, 3), 7);
+    double by = gb_params_divisor(r->p, 4);
+    assert_true(by == (double)s.data[8] * (double)s.data[7]);
+    test_ok(r->ctx, gb_ckks_mul_rescale(&f.out, r->e, &f.a, &f.b, &r->keys));
+    assert_int_equal(f.out.limbs, 7);
+    assert_true(f.out.scale == r->scale * r->scale / by);
+    expect_product(&f, &f.out);
+    test_ok(r->ctx, gb_ckks_mul(&f.out, r->e, &f.a, &f.b, &r->keys));
+    test_ok(r->ctx, gb_ckks_rescale(&f.out, r->e));
+    assert_int_equal(f.out.limbs, 7);
+    expect_product(&f, &f.out);
+    test_ok(r->ctx, gb_ct_drop(r->ctx, &f.out, 1));
+    test_refused(r->ctx, gb_ckks_rescale(&f.out, r->e), GB_ERR_LEVEL);
+    end(&f);
+}
+
+/* The phase of a raised ciphertext is the old one modulo the old primes: dropped again it is the same bytes. */
+static void test_raise(void **state) {
+    (void)state;
+    for (size_t t = 0; t < GB_COUNT(shapes); t++) {
+        fixture f;
+        begin(&f, t, 2);
+        rig *r = &f.r;
+        for (unsigned limbs = 1; limbs < r->limbs; limbs++) {
+            test_ok(r->ctx, gb_ct_copy(&f.b, r->ctx, &f.a));
+            test_ok(r->ctx, gb_ct_drop(r->ctx, &f.b, limbs));
+            test_ok(r->ctx, gb_ct_raise(&f.out, r->e, &f.b, r->limbs));
+            assert_int_equal(f.out.limbs, r->limbs);
+            for (unsigned part = 0; part < 2; part++)
+                assert_memory_equal(gb_ct_limb(&f.out, part, 0), gb_ct_limb(&f.b, part, 0),
+                                    limbs * r->n * sizeof(uint64_t));
+        }
+        test_refused(r->ctx, gb_ct_raise(&f.b, r->e, &f.a, r->limbs - 1), GB_ERR_LEVEL);
+        f.a.parts = 3;
+        test_refused(r->ctx, gb_ct_raise(&f.out, r->e, &f.a, r->limbs), GB_ERR_STATE);
+        f.a.parts = 2;
         end(&f);
     }
 }
@@ -421,6 +480,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products),  cmocka_unit_test(test_sums),
         cmocka_unit_test(test_rotations), cmocka_unit_test(test_lazy),
+        cmocka_unit_test(test_groups),    cmocka_unit_test(test_raise),
         cmocka_unit_test(test_linear),    cmocka_unit_test(test_linear_refuses),
         cmocka_unit_test(test_refusals),  cmocka_unit_test(test_allocation_failures),
     };

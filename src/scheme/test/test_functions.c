@@ -82,6 +82,7 @@ static void run_signs(fixture *f, unsigned alpha, double noise) {
     for (size_t i = 0; i < n; i++) f->want[i] = f->x[i] > 0 ? 1 : -1;
     test_ok(r->ctx, gb_ckks_sign_eval(&f->out, r->e, &f->a, &p, &r->keys));
     check(f, depth, p.error + noise, "sign");
+    if (alpha > 4) return; /* the rest is the same sign, used */
     for (size_t i = 0; i < n; i++) f->want[i] = f->x[i] > 0 ? 1 : 0;
     test_ok(r->ctx, gb_ckks_compare(&f->out, r->e, &f->a, &f->b, &p, &r->keys));
     check(f, depth, p.error / 2 + noise, "compare");

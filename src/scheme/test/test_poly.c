@@ -56,7 +56,7 @@ static void run(fixture *f, const gb_ckks_poly *p, double scale, unsigned width)
     assert_int_equal(f->out.parts, 2);
     for (size_t i = 0; i < r->slots; i++) f->want[i] = at(p, f->x[i]);
     double far = rig_error(r, &f->out, f->want, NULL, r->slots);
-    if (!(far < 2e-7 * (double)p->degree))
+    if (!(far < 1e-6 * (double)p->degree))
         fail_msg("degree %zu, %s: error %g", p->degree, p->chebyshev ? "Chebyshev" : "powers", far);
 }
 
