@@ -76,9 +76,9 @@ static void await_kill(pid_t pid) {
     the_rig.pid = 0;
 }
 
-/* Every file in objects/ is named by the hash of its bytes, and tmp/ is empty. Called when the service has just
- * started: so there are no orphans either, which is checked by counting at the end. */
-static size_t check_objects(void) {
+/* Every file in objects/ is named by the hash of its bytes. When the service is idle, tmp/ is empty too (a job that has
+ * just ended stores its result through it). Answers how many objects there are: orphans are found by counting. */
+static size_t check_objects(bool idle) {
     size_t count = 0;
     char path[400];
     for (unsigned i = 0; i < 256; i++) {
@@ -101,6 +101,7 @@ static size_t check_objects(void) {
         }
         closedir(dir);
     }
+    if (!idle) return count;
     snprintf(path, sizeof path, "%s/tmp", the_rig.data);
     DIR *dir = opendir(path);
     assert_non_null(dir);
@@ -138,7 +139,7 @@ static void test_kills_during_upload(void **state) {
         if (send_some(answered)) memset(answered, 0, n); /* all there: send them again, which must be harmless */
         await_kill(pid);
         assert_true(rig_start(&the_rig));
-        (void)check_objects();
+        (void)check_objects(true);
         snprintf(path, sizeof path, "/v1/datasets/%s/missing", the_case.dataset);
         a = rig_json(&the_rig, &status, "GET", path, NULL, 0);
         assert_int_equal(status, 200);
@@ -182,7 +183,7 @@ static void test_kills_during_job(void **state) {
     for (int kill_number = 0; kill_number < JOB_KILLS; kill_number++) {
         await_kill(killer(draw(250)));
         assert_true(rig_start(&the_rig));
-        (void)check_objects();
+        (void)check_objects(false);
     }
     finish_and_check(job, 1);
 }
@@ -240,7 +241,7 @@ static void test_nothing_is_left(void **state) {
         assert_int_equal(status, 204);
     }
     json_decref(a);
-    assert_int_equal(check_objects(), 2);
+    assert_int_equal(check_objects(true), 2);
 }
 
 int main(void) {
