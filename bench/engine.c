@@ -102,8 +102,12 @@ static unsigned ntt_hoisted(const fixture *f) { return 2 * (f->specials + f->lim
 static unsigned ntt_encrypt(const fixture *f) { return 3 * f->limbs; } /* u, e0, e1 */
 static unsigned ntt_decrypt(const fixture *f) { return f->limbs; }
 static unsigned ntt_keygen(const fixture *f) { return f->digits * (f->limbs + f->specials); } /* errors */
-static unsigned ntt_bfv(const fixture *f) { /* 4 operands there and back, 3 products back and there; L + 1 more limbs */
-    return 4 * (2 * f->limbs + 1) + 3 * (2 * f->limbs + 1) + 3 * f->limbs + ntt_switch(f);
+/* 2 x 2 parts to coefficients, and modulo more primes (log2 of Q t N, 2 bits more, in primes of 50) to transforms;
+ * three products back from all of them; two of the results to transforms, the third stays as its digits need it. */
+static unsigned ntt_bfv(const fixture *f) {
+    const gb_ring *r = gb_params_ring(f->params);
+    const unsigned more = (unsigned)ceil((gb_ring_log2_q(r, f->limbs) + PLAIN_BITS + gb_ring_log_n(r) + 2) / 50);
+    return 7 * (f->limbs + more) + 2 * f->limbs + ntt_switch(f) - f->limbs;
 }
 
 typedef struct row {

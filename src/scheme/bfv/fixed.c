@@ -87,7 +87,7 @@ gb_status gb_fixed_mul(gb_fixed *out, gb_bfv_eval *e, const gb_fixed *a, const g
 }
 
 gb_status gb_fixed_mul_scalar(gb_fixed *out, gb_bfv_eval *e, const gb_fixed *a, double s, unsigned fraction) {
-    int64_t integer;
+    int64_t integer = 0;
     GB_TRY(gb_fixed_round(&integer, context(e), gb_bfv_eval_context(e), &s, 1, fraction, fabs(s)));
     double bound = a->bound * ldexp(fabs((double)integer), -(int)fraction);
     unsigned together = a->fraction + fraction;
