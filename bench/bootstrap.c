@@ -109,7 +109,8 @@ static gb_status report_precision(fixture *f, gb_bench *b, gb_ctx *ctx) {
     GB_TRY(gb_ckks_decrypt(re, im, slots, ctx, f->secret, f->encoder, &f->out));
     for (size_t i = 0; i < slots; i++) worst = fmax(worst, fabs(re[i] - f->x[i]));
     gb_bench_add(b, "bootstrap precision", -log2(worst), "bits, worst slot", SET, "", 1, "goal 19");
-    gb_bench_add(b, "bootstrap levels left", gb_params_level(f->params, f->out.limbs), "levels", SET, "", 1, "");
+    const unsigned left = gb_params_level(f->params, f->out.limbs) - gb_bootstrap_level_in(f->boot);
+    gb_bench_add(b, "bootstrap levels left", left, "before the next", SET, "", 1, "");
     return GB_OK;
 }
 
