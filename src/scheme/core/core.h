@@ -92,6 +92,9 @@ void gb_pk_scratch_release(gb_pk_scratch *s);
  * encryption, never again. */
 void gb_pk_zero(uint64_t *c0, uint64_t *c1, const gb_keyset *k, size_t limbs, const gb_seed *seed, uint64_t stream,
                 gb_pk_scratch *scratch);
+/* The same for one limb and in NTT form, from small polynomials drawn before: u and the two errors. */
+void gb_pk_zero_limb(uint64_t *c0, uint64_t *c1, const gb_keyset *k, size_t limb, const int8_t *const small[3],
+                     gb_pk_scratch *scratch);
 
 /* Refuses values that would not decrypt: |v| >= modulus/4, or beyond the bundle's declared bound. Constant time unless
  * it fails, and then only the place is told. first: number of the first line. Error: RANGE. */

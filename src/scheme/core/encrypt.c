@@ -102,28 +102,54 @@ gb_status gb_encrypt_public(gb_ctx *ctx, const gb_keyset *k, const gb_bundle_inf
     return status;
 }
 
+typedef struct cipher_job {
+    gb_ct *out;
+    const gb_keyset *key;
+    const uint64_t *message;
+    int8_t *small[3]; /* u, e0, e1 */
+    gb_pk_scratch *scratch;
+} cipher_job;
+
+static void cipher_limb(void *user, size_t j, unsigned worker) {
+    cipher_job *t = user;
+    const gb_ring *r = gb_params_ring(t->out->params);
+    size_t n = gb_ring_n(r);
+    uint64_t *c0 = gb_ct_limb(t->out, 0, (unsigned)j), *c1 = gb_ct_limb(t->out, 1, (unsigned)j);
+    const int8_t *const small[3] = {t->small[0], t->small[1], t->small[2]};
+    gb_pk_zero_limb(c0, c1, t->key, j, small, &t->scratch[worker]);
+    gb_ring_kernels(r)->add(c0, c0, t->message + j * n, n, gb_ring_modulus(r, j));
+    gb_declassify(c0, n * sizeof *c0);
+    gb_declassify(c1, n * sizeof *c1);
+}
+
+static gb_status cipher_run(cipher_job *t, gb_ctx *ctx) {
+    size_t n = gb_ring_n(gb_params_ring(t->out->params));
+    unsigned threads = gb_ctx_threads(ctx);
+    gb_seed seed;
+    GB_TRY(gb_alloc_secret(&t->small[0], ctx, 3, n));
+    t->small[1] = t->small[0] + n;
+    t->small[2] = t->small[1] + n;
+    gb_status status = gb_alloc_zero(&t->scratch, ctx, threads, sizeof *t->scratch);
+    for (unsigned i = 0; i < threads && status == GB_OK; i++) status = gb_pk_scratch_init(&t->scratch[i], ctx, n);
+    if (status == GB_OK) {
+        gb_random_bytes(seed.b, sizeof seed.b);
+        gb_sample_ternary(t->small[0], n, &seed, 0);
+        gb_sample_error(t->small[1], n, &seed, 1);
+        gb_sample_error(t->small[2], n, &seed, 2);
+        gb_wipe(&seed, sizeof seed);
+        gb_parallel(ctx, t->out->limbs, cipher_limb, t);
+    }
+    for (unsigned i = 0; t->scratch != NULL && i < threads; i++) gb_pk_scratch_release(&t->scratch[i]);
+    gb_free(t->scratch);
+    gb_free_secret(t->small[0]);
+    return status;
+}
+
 gb_status gb_ct_encrypt_public(gb_ct *out, gb_ctx *ctx, const gb_keyset *k, const uint64_t *message, unsigned limbs,
                                double scale) {
     if (!gb_params_same(gb_keyset_params(k), out->params))
         return gb_fail(ctx, GB_ERR_PARAMS, "encrypt: the key set is of %s, the ciphertext of %s",
                        gb_params_get(gb_keyset_params(k))->name, gb_params_get(out->params)->name);
     GB_TRY(gb_ct_shape(out, ctx, limbs, scale));
-    const gb_ring *r = gb_params_ring(out->params);
-    size_t n = gb_ring_n(r);
-    gb_pk_scratch scratch;
-    gb_seed seed;
-    GB_TRY(gb_pk_scratch_init(&scratch, ctx, n));
-    gb_random_bytes(seed.b, sizeof seed.b);
-    gb_pk_zero(gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0), k, limbs, &seed, 0, &scratch);
-    gb_wipe(&seed, sizeof seed);
-    gb_pk_scratch_release(&scratch);
-    for (unsigned j = 0; j < limbs; j++) {
-        uint64_t *c0 = gb_ct_limb(out, 0, j), *c1 = gb_ct_limb(out, 1, j);
-        gb_ntt_limb(r, c0, j);
-        gb_ntt_limb(r, c1, j);
-        gb_ring_kernels(r)->add(c0, c0, message + j * n, n, gb_ring_modulus(r, j));
-        gb_declassify(c0, n * sizeof *c0);
-        gb_declassify(c1, n * sizeof *c1);
-    }
-    return GB_OK;
+    return cipher_run(&(cipher_job){.out = out, .key = k, .message = message}, ctx);
 }

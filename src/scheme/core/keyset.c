@@ -197,3 +197,21 @@ void gb_pk_zero(uint64_t *c0, uint64_t *c1, const gb_keyset *k, size_t limbs, co
         }
     }
 }
+
+void gb_pk_zero_limb(uint64_t *c0, uint64_t *c1, const gb_keyset *k, size_t limb, const int8_t *const small[3],
+                     gb_pk_scratch *scratch) {
+    const gb_ring *r = gb_params_ring(k->params);
+    const gb_kernels *kernels = gb_ring_kernels(r);
+    const gb_modulus *m = gb_ring_modulus(r, limb);
+    size_t n = gb_ring_n(r);
+    const uint64_t *key[2] = {k->b_hat + limb * n, k->a_hat + limb * n};
+    uint64_t *c[2] = {c0, c1};
+    kernels->lift8(scratch->u, small[0], n, m);
+    gb_ntt_limb(r, scratch->u, limb);
+    for (unsigned i = 0; i < 2; i++) {
+        kernels->mul(c[i], scratch->u, key[i], n, m);
+        kernels->lift8(scratch->temp, small[1 + i], n, m);
+        gb_ntt_limb(r, scratch->temp, limb);
+        kernels->add(c[i], c[i], scratch->temp, n, m);
+    }
+}

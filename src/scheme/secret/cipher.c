@@ -1,5 +1,9 @@
 /* scheme/secret/cipher: symmetric encryption and decryption of single ciphertexts. */
+#include <math.h>
+
 #include "scheme/secret/internal.h"
+
+#define VALUE_BITS 60
 
 static gb_status check_key(gb_ctx *ctx, const gb_secret *s, const gb_params *p) {
     if (gb_params_same(s->params, p)) return GB_OK;
@@ -65,17 +69,45 @@ gb_status gb_ct_phase(uint64_t *phase, gb_ctx *ctx, const gb_secret *s, const gb
     return GB_OK;
 }
 
+/* A phase below half the product of a few primes is known from these: enough of them for values up to 2^60. */
+static unsigned limbs_for_values(const gb_ct *c) {
+    unsigned limbs = 1;
+    while (limbs < c->limbs && gb_ring_log2_q(gb_params_ring(c->params), limbs) < log2(c->scale) + VALUE_BITS + 1)
+        limbs++;
+    return limbs;
+}
+
+#define CENTRE_STRIP 2048 /* coefficients a task: their residues stay in cache */
+
+typedef struct centre_job {
+    double *out;
+    uint64_t *phase;
+    const gb_centring *centring;
+    size_t n, limbs;
+    double scale;
+} centre_job;
+
+static void centre_strip(void *user, size_t i, unsigned worker) {
+    centre_job *t = user;
+    size_t first = i * CENTRE_STRIP, count = gb_min_size(CENTRE_STRIP, t->n - first);
+    (void)worker;
+    gb_centring_run(t->out + first, t->phase + first, t->n, count, t->centring, t->limbs);
+    for (size_t k = first; k < first + count; k++) t->out[k] /= t->scale;
+}
+
 gb_status gb_ct_decrypt(double *coefficients, gb_ctx *ctx, const gb_secret *s, const gb_ct *c) {
     size_t n = gb_ring_n(gb_params_ring(s->params));
     uint64_t *phase;
     gb_centring *centring;
-    GB_TRY(gb_alloc_secret(&phase, ctx, c->limbs * n, sizeof *phase));
+    gb_ct low = *c; /* a view */
+    low.limbs = limbs_for_values(c);
+    GB_TRY(gb_alloc_secret(&phase, ctx, low.limbs * n, sizeof *phase));
     gb_status status = gb_alloc(&centring, ctx, 1, sizeof *centring);
-    if (status == GB_OK) status = gb_ct_phase(phase, ctx, s, c);
+    if (status == GB_OK) status = gb_ct_phase(phase, ctx, s, &low);
     if (status == GB_OK) {
-        gb_centring_init(centring, gb_params_ring(s->params), c->limbs);
-        gb_centring_run(coefficients, phase, n, n, centring, c->limbs);
-        for (size_t i = 0; i < n; i++) coefficients[i] /= c->scale;
+        gb_centring_init(centring, gb_params_ring(s->params), low.limbs);
+        centre_job job = {coefficients, phase, centring, n, low.limbs, c->scale};
+        gb_parallel(ctx, gb_ceil_div(n, CENTRE_STRIP), centre_strip, &job);
     }
     gb_free(centring);
     gb_free_secret(phase);

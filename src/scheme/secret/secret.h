@@ -38,7 +38,8 @@ GB_CHECK gb_status gb_ct_encrypt_seeded(gb_ct *out, gb_ctx *ctx, const gb_secret
                                         unsigned limbs, double scale, const gb_seed *seed, uint64_t number);
 /* c0 + c1 s (+ c2 s^2), c->limbs limbs of N words, reduced, in coefficient form. PARAMS (another set's key). */
 GB_CHECK gb_status gb_ct_phase(uint64_t *phase, gb_ctx *ctx, const gb_secret *s, const gb_ct *c);
-/* The same as N centred numbers divided by the scale; the error is one rounding of doubles a limb. */
+/* The same as N centred numbers divided by the scale, right for |value| < 2^60 (and below Q / (2 scale)): only as many
+ * primes are looked at. The error is one rounding of doubles a limb. */
 GB_CHECK gb_status gb_ct_decrypt(double *coefficients, gb_ctx *ctx, const gb_secret *s, const gb_ct *c);
 /* CKKS: decrypts `count` slots (a power of two; fewer than N/2 read a sparsely packed one). re and im get count values
  * each. Errors: ARGUMENT, PARAMS. */
