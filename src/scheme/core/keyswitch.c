@@ -15,16 +15,15 @@ typedef struct lift {
     unsigned digits;
 } lift;
 
-/* y row i of digit d's sources: inverse NTT times (S/q_i)^-1. */
+/* y row i of digit d's sources: coefficients times (S/q_i)^-1. */
 static void lift_digit_limb(void *user, size_t j, unsigned worker) {
     lift *t = user;
     gb_eval *e = t->e;
     (void)worker;
     const gb_extension *x = t->extensions[j / e->digit];
     uint64_t *y = t->y + j * e->n;
-    memcpy(y, t->in + j * t->stride, e->n * sizeof(*y));
-    gb_ring_inverse(e->ring, y, j, 1);
-    e->kernels->mul_scalar(y, y, x->hat_inv[j - x->first], e->n, gb_ring_modulus(e->ring, j));
+    e->kernels->mul_scalar(y, t->in + j * t->stride, x->hat_inv[j - x->first], e->n, gb_ring_modulus(e->ring, j));
+    gb_ring_inverse(e->ring, y, j, 1); /* the scalar may come first: the transform is linear */
 }
 
 static void lift_digit_quotient(void *user, size_t d, unsigned worker) {
@@ -126,9 +125,9 @@ static void divide_lift(void *user, size_t task, unsigned worker) {
     (void)worker;
     unsigned part = (unsigned)(task / t->x->sources), i = (unsigned)(task % t->x->sources);
     uint64_t *y = e->coef + task * e->n;
-    memcpy(y, divide_source(t, part, i), e->n * sizeof(*y));
+    e->kernels->mul_scalar(y, divide_source(t, part, i), t->x->hat_inv[i], e->n,
+                           gb_ring_modulus(e->ring, t->x->source[i]));
     gb_ring_inverse(e->ring, y, t->x->source[i], 1);
-    e->kernels->mul_scalar(y, y, t->x->hat_inv[i], e->n, gb_ring_modulus(e->ring, t->x->source[i]));
 }
 
 static void divide_quotient(void *user, size_t part, unsigned worker) {
