@@ -34,6 +34,13 @@ const gb_ntt *gb_ring_ntt_tables(const gb_ring *r, size_t limb);
 const gb_kernels *gb_ring_kernels(const gb_ring *r);   /* chosen by CPU and the widest modulus */
 double gb_ring_log2_q(const gb_ring *r, size_t limbs); /* of the product of the first `limbs` primes */
 
+/* The low `bits` bits of i in reverse: entry k of an NTT is the value at psi^(2 gb_bit_reverse(k, log_n) + 1). */
+static inline size_t gb_bit_reverse(size_t i, unsigned bits) {
+    size_t r = 0;
+    for (unsigned b = 0; b < bits; b++) r |= (i >> b & 1) << (bits - 1 - b);
+    return r;
+}
+
 /* Forward/inverse NTT of limbs [first, first + count) of x (x points at limb `first`). */
 void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count);
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count);

@@ -13,12 +13,6 @@ static uint64_t find_root(const gb_modulus *m, unsigned log_order) {
     }
 }
 
-static size_t bit_reverse(size_t i, unsigned bits) {
-    size_t r = 0;
-    for (unsigned b = 0; b < bits; b++) r |= (i >> b & 1) << (bits - 1 - b);
-    return r;
-}
-
 /* w[k] and its inverse. Negacyclic: root^bitrev(k) over log_n bits. Cyclic: entry m + i, i < m = 2^j, holds
  * root^bitrev(i) over log_n - 1 bits; entry 0 is unused and 1. */
 static void fill_powers(uint64_t *w, uint64_t *iw, uint64_t root, const gb_modulus *m, unsigned log_n, bool cyclic) {
@@ -28,7 +22,7 @@ static void fill_powers(uint64_t *w, uint64_t *iw, uint64_t root, const gb_modul
     uint64_t *to = cyclic ? w + n / 2 : w, *ito = cyclic ? iw + n / 2 : iw;
     uint64_t p = 1, ip = 1;
     for (size_t e = 0; e < count; e++) {
-        const size_t k = bit_reverse(e, bits);
+        const size_t k = gb_bit_reverse(e, bits);
         to[k] = p;
         ito[k] = ip;
         p = gb_mod_mul(p, root, m);

@@ -104,7 +104,6 @@ void gb_manifest_release(gb_manifest *m);
 GB_CHECK gb_status gb_manifest_encode(gb_buffer *out, gb_ctx *ctx, const gb_manifest *m);
 /* Unpacks and checks against the shipped parameter sets; *params (may be NULL) is made for the caller to free. */
 GB_CHECK gb_status gb_manifest_decode(gb_manifest *out, gb_params **params, gb_ctx *ctx, const uint8_t *data, size_t n);
-void gb_manifest_id(gb_hash *out, const uint8_t *data, size_t n); /* hash of the encoded manifest: the bundle's name */
 
 /* Where tiles come from and go to: memory, a folder, a server. read fills data (capacity bytes) and answers its size.
  */

@@ -51,14 +51,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-#define NEED_RIG()                                                                                                     \
-    do {                                                                                                               \
-        if (!rig_available()) {                                                                                        \
-            print_message("# GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                              \
-            skip();                                                                                                    \
-        }                                                                                                              \
-    } while (0)
-
 /* A child that kills the service after `ms`. */
 static pid_t killer(unsigned ms) {
     pid_t victim = the_rig.pid, pid = fork();

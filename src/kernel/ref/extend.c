@@ -1,48 +1,27 @@
-/* Plain C reference of kernel/extend.h: 128-bit sums, one Barrett reduction each. */
+/* Plain C reference of kernel/extend.h: 128-bit sums (64 products below 2^122), one reduction each. */
 #include "kernel/ref/extend.h"
 
-typedef unsigned __int128 u128;
-
-/* x mod q for any x < 2^64 * q: Barrett with floor(2^128 / q). The quotient estimate is at most 2 too small. */
-static inline uint64_t reduce128(u128 x, const gb_modulus *m) {
-    uint64_t x0 = (uint64_t)x, x1 = (uint64_t)(x >> 64);
-    u128 low = ((u128)x0 * m->ratio[0]) >> 64;
-    u128 mid = (u128)x0 * m->ratio[1] + low;
-    u128 cross = (u128)x1 * m->ratio[0] + (uint64_t)mid;
-    uint64_t quotient = x1 * m->ratio[1] + (uint64_t)(mid >> 64) + (uint64_t)(cross >> 64);
-    uint64_t r = x0 - quotient * m->q;
-    if (r >= m->q) r -= m->q;
-    if (r >= m->q) r -= m->q;
-    return r;
-}
-
-/* Sums of products below 2^122 stay under 2^128 for 64 terms; the top word is then reduced first so that the Barrett
- * bound x < 2^64 q holds. */
-static inline uint64_t reduce_sum(u128 x, const gb_modulus *m) {
-    uint64_t top = (uint64_t)(x >> 64);
-    if (top >= m->q) x = ((u128)(top % m->q) << 64) | (uint64_t)x;
-    return reduce128(x, m);
-}
+#include "kernel/arith.h"
 
 static void extend(uint64_t *out, const uint64_t *const *y, const uint64_t *w, size_t terms, size_t n,
                    const gb_modulus *p) {
     for (size_t k = 0; k < n; k++) {
-        u128 sum = 0;
-        for (size_t i = 0; i < terms; i++) sum += (u128)y[i][k] * w[i];
-        out[k] = reduce_sum(sum, p);
+        gb_u128 sum = 0;
+        for (size_t i = 0; i < terms; i++) sum += (gb_u128)y[i][k] * w[i];
+        out[k] = gb_reduce128(sum, p);
     }
 }
 
 static void inner2(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
                    const uint64_t *const *a, size_t terms, size_t n, const gb_modulus *p) {
     for (size_t k = 0; k < n; k++) {
-        u128 s0 = 0, s1 = 0;
+        gb_u128 s0 = 0, s1 = 0;
         for (size_t i = 0; i < terms; i++) {
-            s0 += (u128)x[i][k] * b[i][k];
-            s1 += (u128)x[i][k] * a[i][k];
+            s0 += (gb_u128)x[i][k] * b[i][k];
+            s1 += (gb_u128)x[i][k] * a[i][k];
         }
-        out0[k] = reduce_sum(s0, p);
-        out1[k] = reduce_sum(s1, p);
+        out0[k] = gb_reduce128(s0, p);
+        out1[k] = gb_reduce128(s1, p);
     }
 }
 
@@ -50,29 +29,29 @@ static void inner2_permuted(uint64_t *out0, uint64_t *out1, const uint64_t *cons
                             const uint64_t *const *a, size_t terms, const uint32_t *index, size_t n,
                             const gb_modulus *p) {
     for (size_t k = 0; k < n; k++) {
-        u128 s0 = 0, s1 = 0;
+        gb_u128 s0 = 0, s1 = 0;
         for (size_t i = 0; i < terms; i++) {
             uint64_t v = x[i][index[k]];
-            s0 += (u128)v * b[i][k];
-            s1 += (u128)v * a[i][k];
+            s0 += (gb_u128)v * b[i][k];
+            s1 += (gb_u128)v * a[i][k];
         }
-        out0[k] = reduce_sum(s0, p);
-        out1[k] = reduce_sum(s1, p);
+        out0[k] = gb_reduce128(s0, p);
+        out1[k] = gb_reduce128(s1, p);
     }
 }
 
 static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p) {
     uint64_t multiple = ((1ULL << 62) / p->q + 1) * p->q; /* >= 2^62 > b, so the difference is positive */
-    for (size_t k = 0; k < n; k++) out[k] = reduce128((u128)(a[k] + multiple - b[k]) * s, p);
+    for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)(a[k] + multiple - b[k]) * s, p);
 }
 
 static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p) {
     for (size_t k = 0; k < n; k++) {
         uint64_t u0 = a0[k], u1 = a1[k], v0 = b0[k], v1 = b1[k];
-        d0[k] = reduce128((u128)u0 * v0, p);
-        d1[k] = reduce_sum((u128)u0 * v1 + (u128)u1 * v0, p);
-        d2[k] = reduce128((u128)u1 * v1, p);
+        d0[k] = gb_reduce128((gb_u128)u0 * v0, p);
+        d1[k] = gb_reduce128((gb_u128)u0 * v1 + (gb_u128)u1 * v0, p);
+        d2[k] = gb_reduce128((gb_u128)u1 * v1, p);
     }
 }
 
@@ -89,7 +68,7 @@ static void quotient(uint64_t *out, const uint64_t *const *y, const double *inve
 }
 
 static void reduce(uint64_t *out, const uint64_t *x, size_t n, const gb_modulus *p) {
-    for (size_t k = 0; k < n; k++) out[k] = reduce128(x[k], p);
+    for (size_t k = 0; k < n; k++) out[k] = gb_reduce128(x[k], p);
 }
 
 const gb_extend_kernels gb_extend_ref = {

@@ -4,6 +4,7 @@
  * below 2^48, so 8 products keep hi below 2^51 and lo below 2^55; longer sums are folded every 8 terms. */
 #include <immintrin.h>
 
+#include "kernel/arith.h"
 #include "kernel/ref/extend.h"
 
 typedef __m512i v8;
@@ -15,7 +16,8 @@ typedef struct constants {
     v8 one52;       /* floor(2^52 / q) */
 } constants;
 
-static inline uint64_t quotient52(uint64_t w, uint64_t q) { return (uint64_t)(((unsigned __int128)w << 52) / q); }
+/* floor(w 2^52 / q), w < q. */
+static inline uint64_t quotient52(uint64_t w, const gb_modulus *m) { return gb_shoup_of(w, m) >> 12; }
 
 static inline constants constants_of(const gb_modulus *m) {
     uint64_t q = m->q, c = (1ULL << 52) % q;
@@ -23,7 +25,7 @@ static inline constants constants_of(const gb_modulus *m) {
                    _mm512_set1_epi64((long long)(2 * q)),
                    _mm512_set1_epi64((1LL << 52) - 1),
                    _mm512_set1_epi64((long long)c),
-                   _mm512_set1_epi64((long long)quotient52(c, q)),
+                   _mm512_set1_epi64((long long)quotient52(c, m)),
                    _mm512_set1_epi64((long long)((1ULL << 52) / q))};
     return k;
 }
@@ -112,7 +114,7 @@ static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_
     constants c = constants_of(p);
     /* a - b + multiple of q above 2^50: below 2^52 because q < 2^50 */
     v8 lift = _mm512_set1_epi64((long long)(((1ULL << 50) / p->q + 1) * p->q));
-    v8 w = _mm512_set1_epi64((long long)s), w52 = _mm512_set1_epi64((long long)quotient52(s, p->q));
+    v8 w = _mm512_set1_epi64((long long)s), w52 = _mm512_set1_epi64((long long)quotient52(s, p));
     for (size_t k = 0; k < n; k += 8) {
         v8 d = _mm512_sub_epi64(_mm512_add_epi64(load(a + k), lift), load(b + k));
         v8 r = mul_lazy(d, w, w52, &c);

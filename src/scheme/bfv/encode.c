@@ -17,20 +17,14 @@ uint64_t gb_bfv_plain_prime(const gb_params *p, unsigned bits) {
 uint64_t gb_bfv_modulus(const gb_bfv *b) { return b->t; }
 const gb_params *gb_bfv_params(const gb_bfv *b) { return b->params; }
 
-static uint32_t bit_reverse(uint32_t x, unsigned bits) {
-    uint32_t r = 0;
-    for (unsigned i = 0; i < bits; i++) r |= ((x >> i) & 1) << (bits - 1 - i);
-    return r;
-}
-
 /* Slot i of row 0 is the value at psi^(5^i), of row 1 at psi^(-5^i); entry k of the transform is that at
  * psi^(2 bitrev(k) + 1). */
 static void slot_order(gb_bfv *b) {
     unsigned log_n = gb_ring_log_n(b->plain);
     uint32_t n = 1u << log_n, mask = 2 * n - 1, power = 1;
     for (uint32_t i = 0; i < n / 2; i++) {
-        b->slot[i] = bit_reverse((power - 1) >> 1, log_n);
-        b->slot[n / 2 + i] = bit_reverse((2 * n - power - 1) >> 1, log_n);
+        b->slot[i] = (uint32_t)gb_bit_reverse((power - 1) >> 1, log_n);
+        b->slot[n / 2 + i] = (uint32_t)gb_bit_reverse((2 * n - power - 1) >> 1, log_n);
         power = power * 5 & mask;
     }
 }

@@ -31,9 +31,6 @@ void gb_pt_release(gb_pt *p);
  * others are padded with zeros. RANGE when a coefficient at this scale reaches 2^62 or the modulus. */
 GB_CHECK gb_status gb_ckks_encode(gb_pt *out, gb_ctx *ctx, const gb_ckks_encoder *e, const double *re, const double *im,
                                   size_t count, double scale);
-/* The polynomial as it is, N real coefficients: out = round(c * scale). */
-GB_CHECK gb_status gb_ckks_encode_coefficients(gb_pt *out, gb_ctx *ctx, const gb_ckks_encoder *e, const double *c,
-                                               double scale);
 /* Slots of a real polynomial given by its N coefficients (already divided by the scale): re and im get `count` values,
  * a power of two of at most N/2; fewer than N/2 read a sparsely packed polynomial. */
 void gb_ckks_slots_of(double *re, double *im, size_t count, const double *coefficients, const gb_ckks_encoder *e);

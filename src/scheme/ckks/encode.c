@@ -171,11 +171,6 @@ static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *
     return GB_OK;
 }
 
-gb_status gb_ckks_encode_coefficients(gb_pt *out, gb_ctx *ctx, const gb_ckks_encoder *e, const double *c,
-                                      double scale) {
-    return put(out, ctx, e->params, c, scale);
-}
-
 gb_status gb_ckks_encode(gb_pt *out, gb_ctx *ctx, const gb_ckks_encoder *e, const double *re, const double *im,
                          size_t count, double scale) {
     if (count < 1 || count > e->slots)

@@ -19,17 +19,11 @@ uint64_t gb_galois_inverse(const gb_params *p, uint64_t galois) {
     return x & mask;
 }
 
-static uint32_t bit_reverse(uint32_t x, unsigned bits) {
-    uint32_t r = 0;
-    for (unsigned i = 0; i < bits; i++) r |= ((x >> i) & 1) << (bits - 1 - i);
-    return r;
-}
-
 void gb_galois_permutation(uint32_t *out, unsigned log_n, uint64_t galois) {
     uint32_t n = 1u << log_n, mask = 2 * n - 1;
     for (uint32_t k = 0; k < n; k++) { /* entry k is the value at psi^(2 bitrev(k) + 1) */
-        uint32_t power = (uint32_t)((2 * (uint64_t)bit_reverse(k, log_n) + 1) * galois) & mask;
-        out[k] = bit_reverse(power >> 1, log_n);
+        uint32_t power = (uint32_t)((2 * (uint64_t)gb_bit_reverse(k, log_n) + 1) * galois) & mask;
+        out[k] = (uint32_t)gb_bit_reverse(power >> 1, log_n);
     }
 }
 

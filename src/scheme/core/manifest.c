@@ -35,8 +35,6 @@ void gb_manifest_release(gb_manifest *m) {
     *m = (gb_manifest){.tiles = NULL};
 }
 
-void gb_manifest_id(gb_hash *out, const uint8_t *data, size_t n) { gb_hash_of(out, data, n, NULL, 0); }
-
 typedef struct packed {
     Gb__Wire__BundleManifest msg;
     Gb__Wire__Axis axis[GB_BUNDLE_AXES];

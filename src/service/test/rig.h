@@ -69,4 +69,13 @@ json_t *rig_wait(rig *r, const char *job, double seconds);
 /* Downloads the dataset, decrypts, and gives the largest relative error against what is expected. */
 double rig_check(const rig_case *c, rig *r, const char *dataset);
 
+/* At the start of a cmocka test that needs the programs (the file includes cmocka.h). */
+#define NEED_RIG()                                                                                                     \
+    do {                                                                                                               \
+        if (!rig_available()) {                                                                                        \
+            print_message("# GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                              \
+            skip();                                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
 #endif

@@ -40,14 +40,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-#define NEED_RIG()                                                                                                     \
-    do {                                                                                                               \
-        if (!rig_available()) {                                                                                        \
-            print_message("# GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                              \
-            skip();                                                                                                    \
-        }                                                                                                              \
-    } while (0)
-
 /* The worker from now on is this script; REAL in it stands for the real one's path, and D for the job's folder. */
 static void set_worker(const char *body) {
     char *text =

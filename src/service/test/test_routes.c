@@ -35,14 +35,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-#define NEED_RIG()                                                                                                     \
-    do {                                                                                                               \
-        if (!rig_available()) {                                                                                        \
-            print_message("# GLOVEBOXD and GLOVEBOX_WORKER name no programs: skipped\n");                              \
-            skip();                                                                                                    \
-        }                                                                                                              \
-    } while (0)
-
 /* One call; its status, and the error code in the answer when code is given. */
 static void expect(int status, const char *code, const char *method, const char *path, const char *headers,
                    const void *body, size_t n) {
