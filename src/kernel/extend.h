@@ -17,16 +17,16 @@ typedef struct gb_extend_kernels {
     /* out0[k] = sum_i x[i][k] b[i][k] mod p, out1[k] = sum_i x[i][k] a[i][k] mod p; all inputs reduced modulo p. */
     void (*inner2)(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
                    const uint64_t *const *a, size_t terms, size_t n, const gb_modulus *p);
-    /* The same with x[i] read through a permutation: x[i][index[k]]. */
-    void (*inner2_permuted)(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
-                            const uint64_t *const *a, size_t terms, const uint32_t *index, size_t n,
-                            const gb_modulus *p);
     /* out = (a - b) * s mod p; a reduced, b < 2^max_bits, s reduced. out may alias a or b. */
     void (*sub_mul)(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p);
+    /* out = (a - b) * s + c mod p; c reduced, the rest as above. out may alias a, b or c. */
+    void (*sub_mul_add)(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, const uint64_t *c, size_t n,
+                        const gb_modulus *p);
     /* (d0, d1, d2) = (a0 b0, a0 b1 + a1 b0, a1 b1) mod p. Outputs may alias inputs of the same position. */
     void (*tensor)(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p);
-    /* out[k] = in[index[k]], index[k] < n; out does not alias in. */
+    /* out[k] = in[index[k]], index[k] < n, where the indices of eight neighbours (8 i .. 8 i + 7) are some order of
+     * eight neighbours, as those of automorphisms in bit-reversed order are; out does not alias in. */
     void (*permute)(uint64_t *out, const uint64_t *in, const uint32_t *index, size_t n);
     /* out[k] = floor(sum over i of (double)y[i][k] * inverse[i] + 1/2), summed in order of i in IEEE doubles without
      * contraction: how often Q_D must be taken off the extension of y to centre it (eprint 2018/117, 2.2). y < 2^52. */

@@ -47,9 +47,23 @@ typedef struct trial {
     size_t n;
 } trial;
 
-enum { EXTEND, INNER2, INNER2_PERMUTED, SUB_MUL, SUB_MUL_OVER, TENSOR, TENSOR_OVER, PERMUTE, QUOTIENT, REDUCE, OPS };
-static const char *const names[] = {"extend", "inner2",          "inner2_permuted", "sub_mul",  "sub_mul in place",
-                                    "tensor", "tensor in place", "permute",         "quotient", "reduce"};
+enum {
+    EXTEND,
+    INNER2,
+    SUB_MUL,
+    SUB_MUL_OVER,
+    SUB_MUL_ADD,
+    SUB_MUL_ADD_OVER,
+    TENSOR,
+    TENSOR_OVER,
+    PERMUTE,
+    QUOTIENT,
+    REDUCE,
+    OPS
+};
+static const char *const names[] = {
+    "extend", "inner2",          "sub_mul", "sub_mul in place", "sub_mul_add", "sub_mul_add in place",
+    "tensor", "tensor in place", "permute", "quotient",         "reduce"};
 
 /* Which words an op takes: residues of m, or anything below 2^max_bits. */
 static uint64_t bound_of(unsigned op, const trial *t) {
@@ -68,9 +82,6 @@ static void run(const gb_extend_kernels *k, unsigned op, const trial *t, row *ou
     case INNER2:
         k->inner2(o0, o1, t->x, t->b, t->a, t->terms, n, &t->m);
         break;
-    case INNER2_PERMUTED:
-        k->inner2_permuted(o0, o1, t->x, t->b, t->a, t->terms, t->index, n, &t->m);
-        break;
     case SUB_MUL:
         k->sub_mul(o0, r[0], r[1], t->weight[0], n, &t->m);
         break;
@@ -79,6 +90,17 @@ static void run(const gb_extend_kernels *k, unsigned op, const trial *t, row *ou
         memcpy(o1, r[1], n * sizeof *o1);
         k->sub_mul(o0, o0, o1, t->weight[0], n, &t->m);
         k->sub_mul(o1, o0, o1, t->weight[0], n, &t->m);
+        break;
+    case SUB_MUL_ADD:
+        k->sub_mul_add(o0, r[0], r[1], t->weight[0], r[2], n, &t->m);
+        break;
+    case SUB_MUL_ADD_OVER: /* over a, over b, over c */
+        memcpy(o0, r[0], n * sizeof *o0);
+        memcpy(o1, r[1], n * sizeof *o1);
+        memcpy(o2, r[2], n * sizeof *o2);
+        k->sub_mul_add(o0, o0, o1, t->weight[0], o2, n, &t->m);
+        k->sub_mul_add(o1, o0, o1, t->weight[0], o2, n, &t->m);
+        k->sub_mul_add(o2, o0, o1, t->weight[0], o2, n, &t->m);
         break;
     case TENSOR:
         k->tensor(o0, o1, o2, r[0], r[1], r[2], r[3], n, &t->m);
@@ -110,18 +132,19 @@ static bool defined(unsigned op, const trial *t) {
     for (size_t k = 0; k < t->n; k++) {
         uint64_t s0 = 0, s1 = 0;
         for (size_t i = 0; i < t->terms; i++) {
-            uint64_t x = op == INNER2_PERMUTED ? t->x[i][t->index[k]] : t->x[i][k];
+            uint64_t x = t->x[i][k];
             uint64_t w0 = op == EXTEND ? t->weight[i] : t->b[i][k], w1 = op == EXTEND ? 0 : t->a[i][k];
             s0 = (uint64_t)((s0 + (u128)x * w0) % m->q);
             s1 = (uint64_t)((s1 + (u128)x * w1) % m->q);
         }
-        if (op == SUB_MUL) {
+        if (op == SUB_MUL || op == SUB_MUL_ADD) {
             uint64_t d = (in[0][GUARD + k] + m->q - in[1][GUARD + k] % m->q) % m->q;
-            s0 = (uint64_t)((u128)d * t->weight[0] % m->q);
+            u128 plus = op == SUB_MUL_ADD ? in[2][GUARD + k] : 0;
+            s0 = (uint64_t)(((u128)d * t->weight[0] + plus) % m->q);
         }
         if (op == REDUCE) s0 = in[0][GUARD + k] % m->q;
         if (want[0][GUARD + k] != s0) return false;
-        if ((op == INNER2 || op == INNER2_PERMUTED) && want[1][GUARD + k] != s1) return false;
+        if ((op == INNER2) && want[1][GUARD + k] != s1) return false;
     }
     return true;
 }
@@ -142,7 +165,10 @@ static bool make(trial *t, uint64_t number, unsigned max_bits) {
         t->weight[i] = draw(t->pattern, q);
         t->inverse[i] = 1.0 / (double)((UINT64_C(1) << (max_bits <= 50 ? 50 : 61)) - next() % 1000000);
     }
-    for (size_t k = 0; k < t->n; k++) t->index[k] = (uint32_t)(next() % t->n);
+    for (size_t k = 0; k < t->n; k += 8) { /* eight neighbours in any order, from anywhere */
+        const uint32_t from = (uint32_t)(next() % (t->n / 8)) * 8, turn = (uint32_t)next();
+        for (uint32_t j = 0; j < 8; j++) t->index[k + j] = from + ((j * (turn | 1) + (turn >> 8)) & 7);
+    }
     return true;
 }
 
@@ -157,7 +183,7 @@ static bool check(const gb_extend_kernels *ref, const gb_extend_kernels *k, uint
         guard(got);
         run(ref, op, &t, want);
         run(k, op, &t, got);
-        bool has_definition = op == EXTEND || op == INNER2 || op == INNER2_PERMUTED || op == SUB_MUL || op == REDUCE;
+        bool has_definition = op == EXTEND || op == INNER2 || op == SUB_MUL || op == SUB_MUL_ADD || op == REDUCE;
         const char *what = memcmp(want, got, sizeof want) != 0 ? "results or guards differ" : NULL;
         if (!what && has_definition && !defined(op, &t)) what = "the reference is not the definition";
         if (!what) continue;

@@ -25,24 +25,15 @@ static void inner2(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, con
     }
 }
 
-static void inner2_permuted(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
-                            const uint64_t *const *a, size_t terms, const uint32_t *index, size_t n,
-                            const gb_modulus *p) {
-    for (size_t k = 0; k < n; k++) {
-        gb_u128 s0 = 0, s1 = 0;
-        for (size_t i = 0; i < terms; i++) {
-            uint64_t v = x[i][index[k]];
-            s0 += (gb_u128)v * b[i][k];
-            s1 += (gb_u128)v * a[i][k];
-        }
-        out0[k] = gb_reduce128(s0, p);
-        out1[k] = gb_reduce128(s1, p);
-    }
-}
-
 static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p) {
     uint64_t multiple = ((1ULL << 62) / p->q + 1) * p->q; /* >= 2^62 > b, so the difference is positive */
     for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)(a[k] + multiple - b[k]) * s, p);
+}
+
+static void sub_mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, const uint64_t *c, size_t n,
+                        const gb_modulus *p) {
+    uint64_t multiple = ((1ULL << 62) / p->q + 1) * p->q;
+    for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)(a[k] + multiple - b[k]) * s + c[k], p);
 }
 
 static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
@@ -75,8 +66,8 @@ const gb_extend_kernels gb_extend_ref = {
     .name = "ref",
     .extend = extend,
     .inner2 = inner2,
-    .inner2_permuted = inner2_permuted,
     .sub_mul = sub_mul,
+    .sub_mul_add = sub_mul_add,
     .tensor = tensor,
     .permute = permute,
     .quotient = quotient,

@@ -81,33 +81,23 @@ static void extend(uint64_t *out, const uint64_t *const *y, const uint64_t *w, s
     }
 }
 
-/* One vector of the two inner products; x(i) is how row i is read at k. */
-#define INNER2(x_expr)                                                                                                 \
-    constants c = constants_of(p);                                                                                     \
-    for (size_t k = 0; k < n; k += 8) {                                                                                \
-        v8 lo0 = zero(), hi0 = zero(), lo1 = zero(), hi1 = zero();                                                     \
-        for (size_t i = 0; i < terms; i++) {                                                                           \
-            if (i && i % FOLD == 0) {                                                                                  \
-                lo0 = fold_lazy(lo0, hi0, &c), hi0 = zero();                                                           \
-                lo1 = fold_lazy(lo1, hi1, &c), hi1 = zero();                                                           \
-            }                                                                                                          \
-            v8 v = (x_expr), bv = load(b[i] + k), av = load(a[i] + k);                                                 \
-            lo0 = _mm512_madd52lo_epu64(lo0, v, bv), hi0 = _mm512_madd52hi_epu64(hi0, v, bv);                          \
-            lo1 = _mm512_madd52lo_epu64(lo1, v, av), hi1 = _mm512_madd52hi_epu64(hi1, v, av);                          \
-        }                                                                                                              \
-        store(out0 + k, correct4(fold_lazy(lo0, hi0, &c), &c));                                                        \
-        store(out1 + k, correct4(fold_lazy(lo1, hi1, &c), &c));                                                        \
-    }
-
 static void inner2(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
                    const uint64_t *const *a, size_t terms, size_t n, const gb_modulus *p) {
-    INNER2(load(x[i] + k))
-}
-
-static void inner2_permuted(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
-                            const uint64_t *const *a, size_t terms, const uint32_t *index, size_t n,
-                            const gb_modulus *p) {
-    INNER2(_mm512_i32gather_epi64(_mm256_load_si256((const __m256i *)(index + k)), (const void *)x[i], 8))
+    constants c = constants_of(p);
+    for (size_t k = 0; k < n; k += 8) {
+        v8 lo0 = zero(), hi0 = zero(), lo1 = zero(), hi1 = zero();
+        for (size_t i = 0; i < terms; i++) {
+            if (i && i % FOLD == 0) {
+                lo0 = fold_lazy(lo0, hi0, &c), hi0 = zero();
+                lo1 = fold_lazy(lo1, hi1, &c), hi1 = zero();
+            }
+            v8 v = load(x[i] + k), bv = load(b[i] + k), av = load(a[i] + k);
+            lo0 = _mm512_madd52lo_epu64(lo0, v, bv), hi0 = _mm512_madd52hi_epu64(hi0, v, bv);
+            lo1 = _mm512_madd52lo_epu64(lo1, v, av), hi1 = _mm512_madd52hi_epu64(hi1, v, av);
+        }
+        store(out0 + k, correct4(fold_lazy(lo0, hi0, &c), &c));
+        store(out1 + k, correct4(fold_lazy(lo1, hi1, &c), &c));
+    }
 }
 
 static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p) {
@@ -119,6 +109,17 @@ static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_
         v8 d = _mm512_sub_epi64(_mm512_add_epi64(load(a + k), lift), load(b + k));
         v8 r = mul_lazy(d, w, w52, &c);
         store(out + k, _mm512_min_epu64(r, _mm512_sub_epi64(r, c.q)));
+    }
+}
+
+static void sub_mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, const uint64_t *c, size_t n,
+                        const gb_modulus *p) {
+    constants m = constants_of(p);
+    v8 lift = _mm512_set1_epi64((long long)(((1ULL << 50) / p->q + 1) * p->q));
+    v8 w = _mm512_set1_epi64((long long)s), w52 = _mm512_set1_epi64((long long)quotient52(s, p));
+    for (size_t k = 0; k < n; k += 8) {
+        v8 d = _mm512_sub_epi64(_mm512_add_epi64(load(a + k), lift), load(b + k));
+        store(out + k, correct4(_mm512_add_epi64(mul_lazy(d, w, w52, &m), load(c + k)), &m)); /* < 3q */
     }
 }
 
@@ -138,8 +139,10 @@ static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0,
 }
 
 static void permute(uint64_t *out, const uint64_t *in, const uint32_t *index, size_t n) {
-    for (size_t k = 0; k < n; k += 8)
-        store(out + k, _mm512_i32gather_epi64(_mm256_load_si256((const __m256i *)(index + k)), (const void *)in, 8));
+    for (size_t k = 0; k < n; k += 8) {
+        const v8 lane = _mm512_cvtepu32_epi64(_mm256_load_si256((const __m256i *)(index + k)));
+        store(out + k, _mm512_permutexvar_epi64(lane, load(in + (index[k] & ~7u)))); /* reads the low three bits */
+    }
 }
 
 static void quotient(uint64_t *out, const uint64_t *const *y, const double *inverse, size_t terms, size_t n) {
@@ -164,8 +167,8 @@ const gb_extend_kernels gb_extend_ifma = {
     .name = "ifma",
     .extend = extend,
     .inner2 = inner2,
-    .inner2_permuted = inner2_permuted,
     .sub_mul = sub_mul,
+    .sub_mul_add = sub_mul_add,
     .tensor = tensor,
     .permute = permute,
     .quotient = quotient,

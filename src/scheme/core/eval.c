@@ -147,12 +147,12 @@ gb_status gb_eval_permutation(const uint32_t **out, gb_eval *e, uint64_t galois)
 
 /* ---- life ---- */
 static gb_status eval_allocate(gb_eval *e) {
-    size_t all = e->data + e->special, rows = gb_max_size(e->digits, 2);
+    size_t all = e->data + e->special;
     GB_TRY(gb_alloc(&e->coef, e->ctx, 2 * all * e->n, sizeof(uint64_t)));
-    GB_TRY(gb_alloc(&e->quot, e->ctx, rows * e->n, sizeof(uint64_t)));
+    GB_TRY(gb_alloc(&e->rows, e->ctx, e->digits * all * e->n, sizeof(uint64_t)));
     GB_TRY(gb_alloc(&e->acc, e->ctx, 2 * all * e->n, sizeof(uint64_t)));
     GB_TRY(gb_alloc(&e->result, e->ctx, 2 * e->data * e->n, sizeof(uint64_t)));
-    return gb_alloc(&e->scratch, e->ctx, (size_t)gb_ctx_threads(e->ctx) * (e->digits + 2) * e->n, sizeof(uint64_t));
+    return gb_alloc(&e->scratch, e->ctx, (size_t)gb_ctx_threads(e->ctx) * GB_EVAL_SCRATCH * e->n, sizeof(uint64_t));
 }
 
 gb_status gb_eval_new(gb_eval **out, gb_ctx *ctx, const gb_params *p, unsigned digit) {
@@ -191,7 +191,7 @@ void gb_eval_free(gb_eval *e) {
     gb_free(e->extensions);
     gb_free(e->permutations);
     gb_free(e->coef);
-    gb_free(e->quot);
+    gb_free(e->rows);
     gb_free(e->acc);
     gb_free(e->result);
     gb_free(e->scratch);

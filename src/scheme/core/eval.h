@@ -28,6 +28,8 @@ typedef struct gb_loan {
     bool out;
 } gb_loan;
 
+#define GB_EVAL_SCRATCH 3 /* rows of scratch a thread */
+
 struct gb_eval {
     gb_ctx *ctx;
     const gb_params *params;
@@ -41,10 +43,10 @@ struct gb_eval {
     gb_permutation *permutations;
     size_t permutation_count;
     uint64_t *coef;    /* [data + special][N]: scaled coefficients y of the sources */
-    uint64_t *quot;    /* [digits, at least 2][N] */
     uint64_t *acc;     /* [2][data + special][N] */
-    uint64_t *result;  /* [2][data][N]: before the permutation of an automorphism */
-    uint64_t *scratch; /* [threads][digits + 2][N] */
+    uint64_t *rows;    /* [digits][data + special][N]: digits, extended */
+    uint64_t *result;  /* [2][data][N]: of a division */
+    uint64_t *scratch; /* [threads][GB_EVAL_SCRATCH][N] */
     uint64_t *hoisted; /* [digits][data + special][N]; made at first use */
     unsigned hoisted_limbs;
     gb_loan *loans;
@@ -55,7 +57,7 @@ static inline unsigned gb_eval_ring_limb(const struct gb_eval *e, unsigned limbs
     return ext < limbs ? ext : (unsigned)e->data + (ext - limbs);
 }
 static inline uint64_t *gb_eval_scratch(const struct gb_eval *e, unsigned worker, unsigned row) {
-    return e->scratch + ((size_t)worker * (e->digits + 2) + row) * e->n;
+    return e->scratch + ((size_t)worker * GB_EVAL_SCRATCH + row) * e->n;
 }
 
 /* From the ring limbs source[0..sources) to every prime of the ring; release also after a failed init. */

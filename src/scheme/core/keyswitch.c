@@ -7,78 +7,102 @@
 /* ---- scaled coefficients of the sources of an extension ---- */
 typedef struct lift {
     gb_eval *e;
-    const gb_extension *const *extensions; /* one a digit, or one for all */
+    const gb_extension *const *extensions; /* one a digit */
     const uint64_t *in;                    /* NTT form */
     size_t stride;                         /* words between limbs */
-    unsigned limbs;                        /* of the extended basis */
-    uint64_t *y, *v;
-    unsigned digits;
 } lift;
 
 /* y row i of digit d's sources: coefficients times (S/q_i)^-1. */
-static void lift_digit_limb(void *user, size_t j, unsigned worker) {
+static void lift_limb(void *user, size_t j, unsigned worker) {
     lift *t = user;
     gb_eval *e = t->e;
     (void)worker;
     const gb_extension *x = t->extensions[j / e->digit];
-    uint64_t *y = t->y + j * e->n;
+    uint64_t *y = e->coef + j * e->n;
     e->kernels->mul_scalar(y, t->in + j * t->stride, x->hat_inv[j - x->first], e->n, gb_ring_modulus(e->ring, j));
     gb_ring_inverse(e->ring, y, j, 1); /* the scalar may come first: the transform is linear */
 }
 
-static void lift_digit_quotient(void *user, size_t d, unsigned worker) {
-    lift *t = user;
-    gb_eval *e = t->e;
-    const uint64_t *rows[GB_EXTEND_TERMS];
-    (void)worker;
-    for (unsigned i = 0; i < t->extensions[d]->sources; i++) rows[i] = t->y + (d * e->digit + i) * e->n;
-    e->extend->quotient(t->v + d * e->n, rows, t->extensions[d]->inverse, t->extensions[d]->sources, e->n);
+/* ---- extension of sets of sources (digits, or the parts of a ciphertext) to many primes ----
+ * Tile by tile, so that a source is read once and stays in the first-level cache for all targets. */
+#define TILE 512
+
+typedef struct spread {
+    gb_eval *e;
+    const gb_extension *const *x; /* one a set */
+    unsigned sets, set_rows;      /* set s has its sources at e->coef row s * set_rows */
+    unsigned limbs, targets;      /* of the extended basis: data primes, then special ones */
+    bool digits;                  /* a digit's own primes are left out */
+    uint64_t *out;                /* coefficients of set s modulo target i at row s * width + i */
+    size_t width;
+} spread;
+
+static bool spread_skips(const spread *t, unsigned set, unsigned target) {
+    return t->digits && target < t->limbs && target / t->e->digit == set;
 }
 
-/* Target limb `ring_limb` of the centred value with source rows y and quotient v, in NTT form. */
-static void extend_to(const gb_eval *e, uint64_t *out, const gb_extension *x, const uint64_t *y, const uint64_t *v,
-                      unsigned ring_limb) {
-    const uint64_t *rows[GB_EXTEND_TERMS + 1];
-    for (unsigned i = 0; i < x->sources; i++) rows[i] = y + (size_t)i * e->n;
-    rows[x->sources] = v;
-    e->extend->extend(out, rows, x->weight + (size_t)ring_limb * (x->sources + 1), x->sources + 1, e->n,
-                      gb_ring_modulus(e->ring, ring_limb));
-    gb_ring_forward(e->ring, out, ring_limb, 1);
+static void spread_tile(void *user, size_t tile, unsigned worker) {
+    const spread *t = user;
+    const gb_eval *e = t->e;
+    const size_t n = gb_min_size(TILE, e->n), at = tile * n;
+    uint64_t *v = gb_eval_scratch(e, worker, 0);
+    for (unsigned s = 0; s < t->sets; s++) {
+        const gb_extension *x = t->x[s];
+        const uint64_t *rows[GB_EXTEND_TERMS + 1];
+        for (unsigned i = 0; i < x->sources; i++) rows[i] = e->coef + ((size_t)s * t->set_rows + i) * e->n + at;
+        e->extend->quotient(v, rows, x->inverse, x->sources, n);
+        rows[x->sources] = v;
+        for (unsigned i = 0; i < t->targets; i++) {
+            const unsigned limb = gb_eval_ring_limb(e, t->limbs, i);
+            if (!spread_skips(t, s, i))
+                e->extend->extend(t->out + (s * t->width + i) * e->n + at, rows,
+                                  x->weight + (size_t)limb * (x->sources + 1), x->sources + 1, n,
+                                  gb_ring_modulus(e->ring, limb));
+        }
+    }
 }
 
-/* Decomposes `limbs` NTT limbs into digits: e->coef and e->quot. */
-static gb_status decompose(gb_eval *e, const gb_extension **x, const uint64_t *in, size_t stride, unsigned limbs) {
+static void spread_run(spread *t) { gb_parallel(t->e->ctx, gb_ceil_div(t->e->n, TILE), spread_tile, t); }
+
+/* `limbs` NTT limbs in digits, each extended to all other primes: coefficients at out, rows as gb_digit_row has them.
+ */
+static gb_status decompose(uint64_t *out, gb_eval *e, const uint64_t *in, size_t stride, unsigned limbs) {
+    const gb_extension *x[GB_EXTEND_TERMS];
     unsigned digits = (unsigned)gb_ceil_div(limbs, e->digit);
     for (unsigned d = 0; d < digits; d++) {
         unsigned first = d * e->digit;
         GB_TRY(gb_eval_extension(&x[d], e, first, (unsigned)gb_min_size(e->digit, limbs - first), false));
     }
-    lift t = {e, x, in, stride, limbs, e->coef, e->quot, digits};
-    gb_parallel(e->ctx, limbs, lift_digit_limb, &t);
-    gb_parallel(e->ctx, digits, lift_digit_quotient, &t);
+    gb_parallel(e->ctx, limbs, lift_limb, &(lift){e, x, in, stride});
+    spread_run(&(spread){.e = e,
+                         .x = x,
+                         .sets = digits,
+                         .set_rows = e->digit,
+                         .limbs = limbs,
+                         .targets = limbs + (unsigned)e->special,
+                         .digits = true,
+                         .out = out,
+                         .width = e->data + e->special});
     return GB_OK;
 }
 
 /* ---- inner product with the key ---- */
 typedef struct inner {
     gb_eval *e;
-    const gb_extension *const *extensions;
     const gb_switch_key *key;
     const uint64_t *in; /* NTT limbs: a digit's own primes are taken from here */
     size_t stride;
     unsigned limbs, digits;
-    const uint64_t *hoisted; /* digits already extended, or NULL */
-    uint64_t *out;           /* [2][limbs + special][N] */
+    uint64_t *rows;   /* of the digits, extended */
+    bool transformed; /* ... and in NTT form already */
+    uint64_t *out;    /* [2][limbs + special][N] */
 } inner;
 
-static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext, unsigned worker) {
+static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext) {
     const gb_eval *e = t->e;
-    size_t width = e->data + e->special;
     if (ext < t->limbs && ext / e->digit == d) return t->in + ext * t->stride;
-    if (t->hoisted) return t->hoisted + (d * width + ext) * e->n;
-    uint64_t *row = gb_eval_scratch(e, worker, d);
-    extend_to(e, row, t->extensions[d], e->coef + (size_t)d * e->digit * e->n, e->quot + (size_t)d * e->n,
-              gb_eval_ring_limb(e, t->limbs, ext));
+    uint64_t *row = t->rows + (d * (e->data + e->special) + ext) * e->n;
+    if (!t->transformed) gb_ring_forward(e->ring, row, gb_eval_ring_limb(e, t->limbs, ext), 1);
     return row;
 }
 
@@ -94,7 +118,8 @@ static void inner_limb(void *user, size_t ext, unsigned worker) {
     inner *t = user;
     const gb_eval *e = t->e;
     const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
-    for (unsigned d = 0; d < t->digits; d++) x[d] = digit_row(t, d, (unsigned)ext, worker);
+    (void)worker;
+    for (unsigned d = 0; d < t->digits; d++) x[d] = digit_row(t, d, (unsigned)ext);
     key_rows(t, (unsigned)ext, b, a);
     e->extend->inner2(t->out + ext * e->n, t->out + (t->limbs + e->special + ext) * e->n, x, b, a, t->digits, e->n,
                       gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, (unsigned)ext)));
@@ -104,15 +129,16 @@ static void inner_limb(void *user, size_t ext, unsigned worker) {
 typedef struct divide {
     gb_eval *e;
     const gb_extension *x;
-    uint64_t *in[2]; /* NTT limbs of the extended basis: limb j at in + j * in_stride */
+    const uint64_t *in[2]; /* NTT limbs of the extended basis: limb j at in + j * in_stride */
     size_t in_stride;
     unsigned limbs, kept; /* data limbs in `in`; data limbs of the result */
     unsigned parts;
-    uint64_t *out[3];       /* limb j at out + j * N; may be in */
-    const uint64_t *add[3]; /* added to the result, or NULL */
+    uint64_t *out[2];       /* limb j at out + j * N; may be in, add or e->result */
+    const uint64_t *add[2]; /* added to the result, or NULL */
+    const uint32_t *index;  /* of an automorphism applied last, or NULL */
 } divide;
 
-static uint64_t *divide_source(const divide *t, unsigned part, unsigned i) {
+static const uint64_t *divide_source(const divide *t, unsigned part, unsigned i) {
     const gb_eval *e = t->e;
     unsigned ring_limb = t->x->source[i];
     unsigned ext = ring_limb < e->data ? ring_limb : t->limbs + (ring_limb - (unsigned)e->data);
@@ -130,34 +156,35 @@ static void divide_lift(void *user, size_t task, unsigned worker) {
     gb_ring_inverse(e->ring, y, t->x->source[i], 1);
 }
 
-static void divide_quotient(void *user, size_t part, unsigned worker) {
-    divide *t = user;
-    gb_eval *e = t->e;
-    const uint64_t *rows[GB_EXTEND_TERMS];
-    (void)worker;
-    for (unsigned i = 0; i < t->x->sources; i++) rows[i] = e->coef + (part * t->x->sources + i) * e->n;
-    e->extend->quotient(e->quot + part * e->n, rows, t->x->inverse, t->x->sources, e->n);
-}
-
 static void divide_limb(void *user, size_t task, unsigned worker) {
     divide *t = user;
     gb_eval *e = t->e;
     unsigned part = (unsigned)(task / t->kept), j = (unsigned)(task % t->kept);
     const gb_modulus *m = gb_ring_modulus(e->ring, j);
-    uint64_t *tmp = gb_eval_scratch(e, worker, 0);
-    extend_to(e, tmp, t->x, e->coef + (size_t)part * t->x->sources * e->n, e->quot + (size_t)part * e->n, j);
-    uint64_t *in = t->in[part] + j * t->in_stride;
-    uint64_t *out = t->out[part] + j * e->n;
-    uint64_t *quotient = t->add[part] ? tmp : out; /* what is added may be what out overwrites */
-    e->extend->sub_mul(quotient, in, tmp, t->x->product_inv[j], e->n, m);
-    if (t->add[part]) e->kernels->add(out, quotient, t->add[part] + j * e->n, e->n, m);
+    const uint64_t *in = t->in[part] + j * t->in_stride, *add = t->add[part] ? t->add[part] + j * e->n : NULL;
+    uint64_t *tmp = e->result + task * e->n, *out = t->out[part] + j * e->n, *result = t->index ? tmp : out;
+    (void)worker;
+    gb_ring_forward(e->ring, tmp, j, 1);
+    if (add)
+        e->extend->sub_mul_add(result, in, tmp, t->x->product_inv[j], add, e->n, m);
+    else
+        e->extend->sub_mul(result, in, tmp, t->x->product_inv[j], e->n, m);
+    if (t->index) e->extend->permute(out, tmp, t->index, e->n);
 }
 
 static void divide_run(divide *t) {
-    gb_ctx *ctx = t->e->ctx;
-    gb_parallel(ctx, (size_t)t->parts * t->x->sources, divide_lift, t);
-    gb_parallel(ctx, t->parts, divide_quotient, t);
-    gb_parallel(ctx, (size_t)t->parts * t->kept, divide_limb, t);
+    gb_eval *e = t->e;
+    const gb_extension *x[2] = {t->x, t->x};
+    gb_parallel(e->ctx, (size_t)t->parts * t->x->sources, divide_lift, t);
+    spread_run(&(spread){.e = e,
+                         .x = x,
+                         .sets = t->parts,
+                         .set_rows = t->x->sources,
+                         .limbs = t->limbs,
+                         .targets = t->kept,
+                         .out = e->result,
+                         .width = t->kept});
+    gb_parallel(e->ctx, (size_t)t->parts * t->kept, divide_limb, t);
 }
 
 gb_status gb_ct_divide(gb_ct *c, gb_eval *e, unsigned count) {
@@ -189,17 +216,16 @@ static gb_status check_key(gb_eval *e, const gb_switch_key *k, unsigned limbs) {
 
 /* e->acc = digits(in) . key, modulo Q P. */
 static gb_status switch_inner(gb_eval *e, const uint64_t *in, size_t stride, unsigned limbs, const gb_switch_key *k) {
-    const gb_extension *x[GB_EXTEND_TERMS];
     GB_TRY(check_key(e, k, limbs));
-    GB_TRY(decompose(e, x, in, stride, limbs));
-    inner t = {e, x, k, in, stride, limbs, (unsigned)gb_ceil_div(limbs, e->digit), NULL, e->acc};
+    GB_TRY(decompose(e->rows, e, in, stride, limbs));
+    inner t = {e, k, in, stride, limbs, (unsigned)gb_ceil_div(limbs, e->digit), e->rows, false, e->acc};
     gb_parallel(e->ctx, limbs + e->special, inner_limb, &t);
     return GB_OK;
 }
 
-/* out parts 0, 1 = e->acc / P + add. */
+/* out parts 0, 1 = e->acc / P + add, permuted when there is an index. */
 static gb_status divide_special(gb_eval *e, unsigned limbs, uint64_t *out0, uint64_t *out1, const uint64_t *add0,
-                                const uint64_t *add1) {
+                                const uint64_t *add1, const uint32_t *index) {
     size_t part = (limbs + e->special) * e->n;
     divide t = {.e = e,
                 .in = {e->acc, e->acc + part},
@@ -208,7 +234,8 @@ static gb_status divide_special(gb_eval *e, unsigned limbs, uint64_t *out0, uint
                 .kept = limbs,
                 .parts = 2,
                 .out = {out0, out1},
-                .add = {add0, add1}};
+                .add = {add0, add1},
+                .index = index};
     GB_TRY(gb_eval_extension(&t.x, e, 0, 0, true));
     divide_run(&t);
     return GB_OK;
@@ -227,7 +254,7 @@ gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
     GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
     uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
-    GB_TRY(divide_special(e, c->limbs, c0, c1, c0, c1));
+    GB_TRY(divide_special(e, c->limbs, c0, c1, c0, c1, NULL));
     c->parts = 2;
     return GB_OK;
 }
@@ -282,21 +309,14 @@ gb_status gb_ct_switch(gb_ct *c, gb_eval *e, const gb_switch_key *k) {
                        "a key switch takes a two-part ciphertext in NTT form of the evaluator's set");
     GB_TRY(switch_inner(e, gb_ct_limb(c, 1, 0), e->n, c->limbs, k));
     uint64_t *c0 = gb_ct_limb(c, 0, 0);
-    return divide_special(e, c->limbs, c0, gb_ct_limb(c, 1, 0), c0, NULL);
+    return divide_special(e, c->limbs, c0, gb_ct_limb(c, 1, 0), c0, NULL, NULL);
 }
 
-typedef struct raise_ct {
-    gb_eval *e;
-    const gb_extension *x;
-    gb_ct *out;
-} raise_ct;
-
 static void raise_ct_limb(void *user, size_t task, unsigned worker) {
-    raise_ct *t = user;
-    unsigned part = (unsigned)(task / t->out->limbs), j = (unsigned)(task % t->out->limbs);
+    gb_ct *out = user;
+    const unsigned part = (unsigned)(task / out->limbs), j = (unsigned)(task % out->limbs);
     (void)worker;
-    extend_to(t->e, gb_ct_limb(t->out, part, j), t->x, t->e->coef + (size_t)part * t->x->sources * t->e->n,
-              t->e->quot + (size_t)part * t->e->n, j);
+    gb_ring_forward(gb_params_ring(out->params), gb_ct_limb(out, part, j), j, 1);
 }
 
 gb_status gb_ct_raise(gb_ct *out, gb_eval *e, const gb_ct *a, unsigned limbs) {
@@ -309,30 +329,24 @@ gb_status gb_ct_raise(gb_ct *out, gb_eval *e, const gb_ct *a, unsigned limbs) {
         .e = e, .in = {gb_ct_limb(a, 0, 0), gb_ct_limb(a, 1, 0)}, .in_stride = e->n, .limbs = a->limbs, .parts = 2};
     GB_TRY(gb_eval_extension(&t.x, e, 0, a->limbs, false));
     gb_parallel(e->ctx, 2 * (size_t)t.x->sources, divide_lift, &t);
-    gb_parallel(e->ctx, 2, divide_quotient, &t);
+    const gb_extension *x[2] = {t.x, t.x};
+    spread_run(&(spread){.e = e,
+                         .x = x,
+                         .sets = 2,
+                         .set_rows = t.x->sources,
+                         .limbs = limbs,
+                         .targets = limbs,
+                         .out = gb_ct_limb(out, 0, 0),
+                         .width = out->capacity});
     out->limbs = limbs;
     out->parts = 2;
     out->ntt = true;
     out->scale = a->scale;
-    gb_parallel(e->ctx, 2 * (size_t)limbs, raise_ct_limb, &(raise_ct){e, t.x, out});
+    gb_parallel(e->ctx, 2 * (size_t)limbs, raise_ct_limb, out);
     return GB_OK;
 }
 
 /* ---- automorphisms ---- */
-typedef struct permute_task {
-    const gb_eval *e;
-    gb_ct *out;
-    const uint64_t *in; /* [2][limbs][N] */
-    const uint32_t *index;
-} permute_task;
-
-static void permute_limb(void *user, size_t task, unsigned worker) {
-    permute_task *t = user;
-    (void)worker;
-    unsigned part = (unsigned)(task / t->out->limbs), j = (unsigned)(task % t->out->limbs);
-    t->e->extend->permute(gb_ct_limb(t->out, part, j), t->in + task * t->e->n, t->index, t->e->n);
-}
-
 static gb_status check_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a) {
     if (!gb_params_same(a->params, e->params) || a->parts != 2 || !a->ntt)
         return gb_fail(e->ctx, GB_ERR_STATE, "a rotation takes a two-part ciphertext in NTT form; relinearise first");
@@ -346,13 +360,11 @@ static gb_status check_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a) {
 static gb_status finish_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois) {
     const uint32_t *index;
     GB_TRY(gb_eval_permutation(&index, e, galois));
-    GB_TRY(divide_special(e, a->limbs, e->result, e->result + (size_t)a->limbs * e->n, gb_ct_limb(a, 0, 0), NULL));
+    GB_TRY(divide_special(e, a->limbs, gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0), gb_ct_limb(a, 0, 0), NULL, index));
     out->limbs = a->limbs;
     out->parts = 2;
     out->ntt = true;
     out->scale = a->scale;
-    permute_task p = {e, out, e->result, index};
-    gb_parallel(e->ctx, 2 * (size_t)a->limbs, permute_limb, &p);
     return GB_OK;
 }
 
@@ -368,22 +380,18 @@ gb_status gb_ct_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t ga
 /* ---- hoisting ---- */
 static void hoist_limb(void *user, size_t task, unsigned worker) {
     inner *t = user;
-    gb_eval *e = t->e;
-    unsigned width = t->limbs + (unsigned)e->special, d = (unsigned)(task / width), ext = (unsigned)(task % width);
-    if (ext < t->limbs && ext / e->digit == d) return; /* a digit's own primes are read from the ciphertext */
+    unsigned width = t->limbs + (unsigned)t->e->special;
     (void)worker;
-    extend_to(e, e->hoisted + (d * (e->data + e->special) + ext) * e->n, t->extensions[d],
-              e->coef + (size_t)d * e->digit * e->n, e->quot + (size_t)d * e->n, gb_eval_ring_limb(e, t->limbs, ext));
+    (void)digit_row(t, (unsigned)(task / width), (unsigned)(task % width));
 }
 
 gb_status gb_hoist_prepare(gb_eval *e, const gb_ct *a) {
-    const gb_extension *x[GB_EXTEND_TERMS];
     if (!gb_params_same(a->params, e->params) || a->parts != 2 || !a->ntt)
         return gb_fail(e->ctx, GB_ERR_STATE, "hoisting takes a two-part ciphertext in NTT form; relinearise first");
     if (!e->hoisted) GB_TRY(gb_alloc(&e->hoisted, e->ctx, e->digits * (e->data + e->special) * e->n, sizeof(uint64_t)));
     e->hoisted_limbs = 0;
-    GB_TRY(decompose(e, x, gb_ct_limb(a, 1, 0), e->n, a->limbs));
-    inner t = {.e = e, .extensions = x, .limbs = a->limbs, .digits = (unsigned)gb_ceil_div(a->limbs, e->digit)};
+    GB_TRY(decompose(e->hoisted, e, gb_ct_limb(a, 1, 0), e->n, a->limbs));
+    inner t = {.e = e, .limbs = a->limbs, .digits = (unsigned)gb_ceil_div(a->limbs, e->digit), .rows = e->hoisted};
     gb_parallel(e->ctx, t.digits * (a->limbs + e->special), hoist_limb, &t);
     e->hoisted_limbs = a->limbs;
     return GB_OK;
@@ -402,8 +410,8 @@ gb_status gb_hoist_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t
     GB_TRY(check_hoisted(e, a));
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
     GB_TRY(check_key(e, k, a->limbs));
-    inner t = {e,          NULL,  k, gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit),
-               e->hoisted, e->acc};
+    inner t = {e,    k,     gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit), e->hoisted,
+               true, e->acc};
     gb_parallel(e->ctx, a->limbs + e->special, inner_limb, &t);
     return finish_automorphism(out, e, a, galois);
 }
@@ -454,7 +462,7 @@ static void lazy_limb(void *user, size_t ext, unsigned worker) {
     bool data = ext < limbs;
     if (t->in.key) {
         const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
-        for (unsigned d = 0; d < t->in.digits; d++) x[d] = digit_row(&t->in, d, (unsigned)ext, worker);
+        for (unsigned d = 0; d < t->in.digits; d++) x[d] = digit_row(&t->in, d, (unsigned)ext);
         key_rows(&t->in, (unsigned)ext, b, a);
         e->extend->inner2(d0, d1, x, b, a, t->in.digits, e->n, m);
     } else if (data) { /* galois 1: P c1 takes the place of the switched part */
@@ -480,7 +488,8 @@ static gb_status lazy_run(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t ga
                      .stride = e->n,
                      .limbs = a->limbs,
                      .digits = (unsigned)gb_ceil_div(a->limbs, e->digit),
-                     .hoisted = e->hoisted},
+                     .rows = e->hoisted,
+                     .transformed = true},
               .a = a,
               .plain = plain,
               .acc = acc,
