@@ -41,13 +41,11 @@ static void release(fixture *f) {
 static double gigabytes(const gb_switch_key *k, bool wire) {
     const gb_params_spec *spec = gb_params_get(k->params);
     const gb_ring *r = gb_params_ring(k->params);
-    double sum = 0;
-    for (size_t j = 0; j < k->limbs + spec->special_count; j++) {
-        const size_t limb = j < k->limbs ? j : spec->data_count + j - k->limbs;
-        const double bits = wire ? gb_ring_modulus(r, limb)->bits : 2 * 64; /* on the wire, a is a seed */
-        sum += bits / 8 * (double)gb_ring_n(r);
-    }
-    return 1e-9 * k->digits * sum;
+    double bits = 0;
+    if (!wire) return 1e-9 * (double)gb_switch_key_bytes(k);
+    for (size_t j = 0; j < k->limbs + spec->special_count; j++) /* on the wire, a is a seed */
+        bits += gb_ring_modulus(r, j < k->limbs ? j : spec->data_count + j - k->limbs)->bits;
+    return 1e-9 * k->digits * bits / 8 * (double)gb_ring_n(r);
 }
 
 static gb_status make_keys(fixture *f, gb_bench *b, gb_ctx *ctx) {

@@ -52,10 +52,11 @@ static void sizes(gb_params_info *out, const gb_params *p) {
     const gb_params_spec *spec = gb_params_get(p);
     const gb_ring *r = gb_params_ring(p);
     const size_t n = gb_ring_n(r), data = spec->data_count, all = data + spec->special_count;
-    uint64_t packed_data = 0, packed_all = 0;
+    uint64_t packed_data = 0, packed_all = 0, words = 0;
     for (size_t j = 0; j < all; j++) {
         size_t bytes = gb_packed_bytes(n, gb_ring_modulus(r, j)->bits);
         packed_all += bytes;
+        words += n * gb_switch_key_width(gb_ring_modulus(r, j));
         packed_data += j < data ? bytes : 0;
     }
     const uint64_t header = 4 + GB_HASH_BYTES + GB_SEED_BYTES;
@@ -63,7 +64,7 @@ static void sizes(gb_params_info *out, const gb_params *p) {
     out->public_key_bytes = header + packed_data;
     if (!spec->special_count) return;
     out->digits = (unsigned)gb_ceil_div(data, spec->special_count);
-    out->switch_key_bytes = 2 * (uint64_t)out->digits * all * n * sizeof(uint64_t);
+    out->switch_key_bytes = 2 * (uint64_t)out->digits * words;
     out->switch_key_on_wire = header + 16 + out->digits * packed_all; /* 16: limbs, digit, Galois element */
 }
 

@@ -50,6 +50,7 @@ typedef struct trial {
 enum {
     EXTEND,
     INNER2,
+    INNER2_BYTES,
     SUB_MUL,
     SUB_MUL_OVER,
     SUB_MUL_ADD,
@@ -61,14 +62,41 @@ enum {
     REDUCE,
     OPS
 };
-static const char *const names[] = {
-    "extend", "inner2",          "sub_mul", "sub_mul in place", "sub_mul_add", "sub_mul_add in place",
-    "tensor", "tensor in place", "permute", "quotient",         "reduce"};
+static const char *const names[] = {"extend",
+                                    "inner2",
+                                    "inner2_bytes",
+                                    "sub_mul",
+                                    "sub_mul in place",
+                                    "sub_mul_add",
+                                    "sub_mul_add in place",
+                                    "tensor",
+                                    "tensor in place",
+                                    "permute",
+                                    "quotient",
+                                    "reduce"};
 
 /* Which words an op takes: residues of m, or anything below 2^max_bits. */
 static uint64_t bound_of(unsigned op, const trial *t) {
     bool wide = op == EXTEND || op == QUOTIENT || op == REDUCE;
     return wide ? UINT64_C(1) << t->max_bits : t->m.q;
+}
+
+/* n words of `bytes` bytes each, one row after the other, with nothing after the last. */
+static const uint8_t *in_bytes(uint8_t *out, const uint64_t *x, unsigned bytes, size_t n) {
+    for (size_t k = 0; k < n; k++) memcpy(out + k * bytes, &x[k], bytes); /* little-endian, as the product is */
+    return out;
+}
+
+static void run_bytes(const gb_extend_kernels *k, const trial *t, uint64_t *o0, uint64_t *o1) {
+    static uint8_t room[2 * GB_EXTEND_TERMS * N * sizeof(uint64_t)];
+    const uint8_t *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
+    const unsigned bytes = t->m.bits <= 32 ? 4 : (t->m.bits + 7) / 8;
+    uint8_t *end = room + sizeof room; /* what is read past a row's end is past the array's for the first of them */
+    for (unsigned i = 0; i < t->terms; i++) {
+        b[i] = in_bytes(end -= bytes * t->n, t->b[i], bytes, t->n);
+        a[i] = in_bytes(end -= bytes * t->n, t->a[i], bytes, t->n);
+    }
+    k->inner2_bytes(o0, o1, t->x, b, a, bytes, t->terms, t->n, &t->m);
 }
 
 static void run(const gb_extend_kernels *k, unsigned op, const trial *t, row *out) {
@@ -81,6 +109,9 @@ static void run(const gb_extend_kernels *k, unsigned op, const trial *t, row *ou
         break;
     case INNER2:
         k->inner2(o0, o1, t->x, t->b, t->a, t->terms, n, &t->m);
+        break;
+    case INNER2_BYTES:
+        run_bytes(k, t, o0, o1);
         break;
     case SUB_MUL:
         k->sub_mul(o0, r[0], r[1], t->weight[0], n, &t->m);
@@ -144,7 +175,7 @@ static bool defined(unsigned op, const trial *t) {
         }
         if (op == REDUCE) s0 = in[0][GUARD + k] % m->q;
         if (want[0][GUARD + k] != s0) return false;
-        if ((op == INNER2) && want[1][GUARD + k] != s1) return false;
+        if ((op == INNER2 || op == INNER2_BYTES) && want[1][GUARD + k] != s1) return false;
     }
     return true;
 }
@@ -183,7 +214,8 @@ static bool check(const gb_extend_kernels *ref, const gb_extend_kernels *k, uint
         guard(got);
         run(ref, op, &t, want);
         run(k, op, &t, got);
-        bool has_definition = op == EXTEND || op == INNER2 || op == SUB_MUL || op == SUB_MUL_ADD || op == REDUCE;
+        bool has_definition =
+            op == EXTEND || op == INNER2 || op == INNER2_BYTES || op == SUB_MUL || op == SUB_MUL_ADD || op == REDUCE;
         const char *what = memcmp(want, got, sizeof want) != 0 ? "results or guards differ" : NULL;
         if (!what && has_definition && !defined(op, &t)) what = "the reference is not the definition";
         if (!what) continue;

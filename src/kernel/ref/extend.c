@@ -25,6 +25,26 @@ static void inner2(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, con
     }
 }
 
+static uint64_t word_of(const uint8_t *p, unsigned bytes) {
+    uint32_t low, high; /* the first four bytes and the last: they may overlap, and agree there */
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, p + bytes - sizeof high, sizeof high);
+    return low | (uint64_t)high << 8 * (bytes - sizeof high);
+}
+
+static void inner2_bytes(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint8_t *const *b,
+                         const uint8_t *const *a, unsigned bytes, size_t terms, size_t n, const gb_modulus *p) {
+    for (size_t k = 0; k < n; k++) {
+        gb_u128 s0 = 0, s1 = 0;
+        for (size_t i = 0; i < terms; i++) {
+            s0 += (gb_u128)x[i][k] * word_of(b[i] + k * bytes, bytes);
+            s1 += (gb_u128)x[i][k] * word_of(a[i] + k * bytes, bytes);
+        }
+        out0[k] = gb_reduce128(s0, p);
+        out1[k] = gb_reduce128(s1, p);
+    }
+}
+
 static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p) {
     uint64_t multiple = ((1ULL << 62) / p->q + 1) * p->q; /* >= 2^62 > b, so the difference is positive */
     for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)(a[k] + multiple - b[k]) * s, p);
@@ -66,6 +86,7 @@ const gb_extend_kernels gb_extend_ref = {
     .name = "ref",
     .extend = extend,
     .inner2 = inner2,
+    .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,
     .sub_mul_add = sub_mul_add,
     .tensor = tensor,

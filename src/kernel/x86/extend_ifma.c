@@ -100,6 +100,31 @@ static void inner2(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, con
     }
 }
 
+static void inner2_bytes(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint8_t *const *b,
+                         const uint8_t *const *a, unsigned bytes, size_t terms, size_t n, const gb_modulus *p) {
+    const constants c = constants_of(p);
+    uint8_t from[64];
+    for (unsigned i = 0; i < 64; i++) from[i] = (uint8_t)((i / 8 * bytes + i % 8) & 63);
+    const v8 order = _mm512_loadu_si512(from); /* of the eight words' bytes; the lanes' other bytes are cleared */
+    const __mmask64 used = gb_mask64(bytes) * UINT64_C(0x0101010101010101), there = gb_mask64(8 * bytes);
+    for (size_t k = 0; k < n; k += 8) {
+        v8 lo0 = zero(), hi0 = zero(), lo1 = zero(), hi1 = zero();
+        for (size_t i = 0; i < terms; i++) {
+            if (i && i % FOLD == 0) {
+                lo0 = fold_lazy(lo0, hi0, &c), hi0 = zero();
+                lo1 = fold_lazy(lo1, hi1, &c), hi1 = zero();
+            }
+            const v8 bv = _mm512_maskz_permutexvar_epi8(used, order, _mm512_maskz_loadu_epi8(there, b[i] + k * bytes));
+            const v8 av = _mm512_maskz_permutexvar_epi8(used, order, _mm512_maskz_loadu_epi8(there, a[i] + k * bytes));
+            const v8 v = load(x[i] + k);
+            lo0 = _mm512_madd52lo_epu64(lo0, v, bv), hi0 = _mm512_madd52hi_epu64(hi0, v, bv);
+            lo1 = _mm512_madd52lo_epu64(lo1, v, av), hi1 = _mm512_madd52hi_epu64(hi1, v, av);
+        }
+        store(out0 + k, correct4(fold_lazy(lo0, hi0, &c), &c));
+        store(out1 + k, correct4(fold_lazy(lo1, hi1, &c), &c));
+    }
+}
+
 static void sub_mul(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p) {
     constants c = constants_of(p);
     /* a - b + multiple of q above 2^50: below 2^52 because q < 2^50 */
@@ -167,6 +192,7 @@ const gb_extend_kernels gb_extend_ifma = {
     .name = "ifma",
     .extend = extend,
     .inner2 = inner2,
+    .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,
     .sub_mul_add = sub_mul_add,
     .tensor = tensor,

@@ -56,17 +56,21 @@ typedef struct gb_switch_key {
     uint64_t galois; /* 1: from s^2 to s (relinearisation). g: from s to s(X^(1/g)): the automorphism X -> X^g, applied
                         last and to two polynomials only, then brings the result under s */
     gb_seed seed;    /* of the a polynomials: stream = digit, lanes as gb_sample_uniform */
-    uint64_t *data;  /* [digit][b then a][limbs data, then special][N], NTT form; owned */
+    uint8_t *data; /* [digit][b then a][limbs data, then special][N], NTT form, in words of as few bytes as their prime
+                      takes: keys are read from far memory once an operation, and their bytes are its cost; owned */
     bool explicit_a; /* a is no expansion of the seed (a jointly made relinearisation key): it travels like b */
 } gb_switch_key;
 void gb_switch_key_release(gb_switch_key *k);
 /* Room for a key, and its a polynomials made from seed. PARAMS when the set has no special primes. */
 GB_CHECK gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, unsigned limbs,
                                       unsigned digit, uint64_t galois, const gb_seed *seed);
-static inline uint64_t *gb_switch_key_limb(const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb) {
-    size_t width = k->limbs + gb_params_get(k->params)->special_count;
-    return k->data + (((size_t)digit * 2 + part) * width + limb) * gb_ring_n(gb_params_ring(k->params));
-}
+/* Bytes of a word modulo m there, 4..8. */
+static inline unsigned gb_switch_key_width(const gb_modulus *m) { return m->bits <= 32 ? 4 : (m->bits + 7) / 8; }
+const uint8_t *gb_switch_key_row(const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb);
+size_t gb_switch_key_bytes(const gb_switch_key *k); /* of all rows */
+/* One row from, and to, N words. */
+void gb_switch_key_put(gb_switch_key *k, unsigned digit, unsigned part, unsigned limb, const uint64_t *x);
+void gb_switch_key_get(uint64_t *x, const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb);
 GB_CHECK gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key *k);
 GB_CHECK gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, const uint8_t *data,
                                         size_t n);

@@ -106,23 +106,26 @@ static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext) {
     return row;
 }
 
-static void key_rows(const inner *t, unsigned ext, const uint64_t **b, const uint64_t **a) {
-    unsigned limb = ext < t->limbs ? ext : t->key->limbs + (ext - t->limbs);
+/* out0, out1 = row `ext` of the digits times that of the key. */
+static void inner_row(const inner *t, unsigned ext, uint64_t *out0, uint64_t *out1) {
+    const gb_eval *e = t->e;
+    const unsigned limb = ext < t->limbs ? ext : t->key->limbs + (ext - t->limbs);
+    const uint64_t *x[GB_EXTEND_TERMS];
+    const uint8_t *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
     for (unsigned d = 0; d < t->digits; d++) {
-        b[d] = gb_switch_key_limb(t->key, d, 0, limb);
-        a[d] = gb_switch_key_limb(t->key, d, 1, limb);
+        x[d] = digit_row(t, d, ext);
+        b[d] = gb_switch_key_row(t->key, d, 0, limb);
+        a[d] = gb_switch_key_row(t->key, d, 1, limb);
     }
+    const gb_modulus *m = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, ext));
+    e->extend->inner2_bytes(out0, out1, x, b, a, gb_switch_key_width(m), t->digits, e->n, m);
 }
 
 static void inner_limb(void *user, size_t ext, unsigned worker) {
     inner *t = user;
     const gb_eval *e = t->e;
-    const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
     (void)worker;
-    for (unsigned d = 0; d < t->digits; d++) x[d] = digit_row(t, d, (unsigned)ext);
-    key_rows(t, (unsigned)ext, b, a);
-    e->extend->inner2(t->out + ext * e->n, t->out + (t->limbs + e->special + ext) * e->n, x, b, a, t->digits, e->n,
-                      gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, (unsigned)ext)));
+    inner_row(t, (unsigned)ext, t->out + ext * e->n, t->out + (t->limbs + e->special + ext) * e->n);
 }
 
 /* ---- division by the sources of an extension ---- */
@@ -461,10 +464,7 @@ static void lazy_limb(void *user, size_t ext, unsigned worker) {
              *tmp = gb_eval_scratch(e, worker, 2);
     bool data = ext < limbs;
     if (t->in.key) {
-        const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
-        for (unsigned d = 0; d < t->in.digits; d++) x[d] = digit_row(&t->in, d, (unsigned)ext);
-        key_rows(&t->in, (unsigned)ext, b, a);
-        e->extend->inner2(d0, d1, x, b, a, t->in.digits, e->n, m);
+        inner_row(&t->in, (unsigned)ext, d0, d1);
     } else if (data) { /* galois 1: P c1 takes the place of the switched part */
         e->kernels->mul_scalar(d1, gb_ct_limb(t->a, 1, (unsigned)ext), t->special->product[ext], e->n, m);
         memset(d0, 0, e->n * sizeof(*d0));

@@ -8,11 +8,71 @@ void gb_switch_key_release(gb_switch_key *k) {
     memset(k, 0, sizeof(*k));
 }
 
+/* Data limbs and special ones. */
 static size_t width_of(const gb_switch_key *k) { return k->limbs + gb_params_get(k->params)->special_count; }
 static size_t rows_of(const gb_switch_key *k) { return width_of(k) * (k->explicit_a ? 2 : 1); } /* on the wire */
 
 static uint32_t ring_limb(const gb_switch_key *k, size_t limb) {
     return (uint32_t)(limb < k->limbs ? limb : gb_params_get(k->params)->data_count + (limb - k->limbs));
+}
+
+static const gb_modulus *modulus_of(const gb_switch_key *k, size_t limb) {
+    return gb_ring_modulus(gb_params_ring(k->params), ring_limb(k, limb));
+}
+
+/* ---- rows ---- */
+/* Bytes of a word of each of the first `limbs` limbs, together. */
+static size_t widths(const gb_switch_key *k, size_t limbs) {
+    size_t sum = 0;
+    for (size_t j = 0; j < limbs; j++) sum += gb_switch_key_width(modulus_of(k, j));
+    return sum;
+}
+
+static size_t row_at(const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb) {
+    return (((size_t)digit * 2 + part) * widths(k, width_of(k)) + widths(k, limb)) *
+           gb_ring_n(gb_params_ring(k->params));
+}
+
+const uint8_t *gb_switch_key_row(const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb) {
+    return k->data + row_at(k, digit, part, limb);
+}
+
+size_t gb_switch_key_bytes(const gb_switch_key *k) { return row_at(k, k->digits, 0, 0); }
+
+void gb_switch_key_put(gb_switch_key *k, unsigned digit, unsigned part, unsigned limb, const uint64_t *x) {
+    const gb_ring *r = gb_params_ring(k->params);
+    const unsigned bits = 8 * gb_switch_key_width(modulus_of(k, limb));
+    uint8_t *row = k->data + row_at(k, digit, part, limb);
+    if (bits == 64)
+        memcpy(row, x, gb_ring_n(r) * sizeof *x);
+    else
+        gb_ring_kernels(r)->pack(row, x, gb_ring_n(r), bits);
+}
+
+void gb_switch_key_get(uint64_t *x, const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb) {
+    const gb_ring *r = gb_params_ring(k->params);
+    const unsigned bits = 8 * gb_switch_key_width(modulus_of(k, limb));
+    const uint8_t *row = gb_switch_key_row(k, digit, part, limb);
+    if (bits == 64)
+        memcpy(x, row, gb_ring_n(r) * sizeof *x);
+    else
+        (void)gb_ring_kernels(r)->unpack(x, row, gb_ring_n(r), bits, 0);
+}
+
+/* ---- life ---- */
+typedef struct expansion {
+    gb_switch_key *key;
+    uint64_t *scratch; /* [threads][N] */
+} expansion;
+
+static void expand_row(void *user, size_t task, unsigned worker) {
+    const expansion *t = user;
+    gb_switch_key *k = t->key;
+    const size_t n = gb_ring_n(gb_params_ring(k->params)), width = width_of(k);
+    const unsigned d = (unsigned)(task / width), j = (unsigned)(task % width);
+    uint64_t *x = t->scratch + worker * n;
+    gb_sample_uniform(x, n, modulus_of(k, j), &k->seed, d, ring_limb(k, j), 0);
+    gb_switch_key_put(k, d, 1, j, x);
 }
 
 gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, unsigned limbs, unsigned digit,
@@ -27,13 +87,15 @@ gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p
         return gb_fail(ctx, GB_ERR_ARGUMENT, "no switching key of %u limbs, %u a digit, Galois element %llu", limbs,
                        digit, (unsigned long long)galois);
     gb_switch_key k = {p, limbs, digit, (unsigned)gb_ceil_div(limbs, digit), galois, *seed, NULL, false};
-    GB_TRY(gb_alloc(&k.data, ctx, 2 * k.digits * width_of(&k) * n, sizeof(uint64_t)));
-    for (unsigned d = 0; d < k.digits; d++)
-        for (size_t j = 0; j < width_of(&k); j++)
-            gb_sample_uniform(gb_switch_key_limb(&k, d, 1, (unsigned)j), n,
-                              gb_ring_modulus(gb_params_ring(p), ring_limb(&k, j)), seed, d, ring_limb(&k, j), 0);
-    *out = k;
-    return GB_OK;
+    expansion t = {&k, NULL};
+    GB_TRY(gb_alloc(&t.scratch, ctx, gb_ctx_threads(ctx) * n, sizeof(uint64_t)));
+    gb_status status = gb_alloc(&k.data, ctx, gb_switch_key_bytes(&k), 1);
+    if (status == GB_OK) {
+        gb_parallel(ctx, k.digits * width_of(&k), expand_row, &t);
+        *out = k;
+    }
+    gb_free(t.scratch);
+    return status;
 }
 
 void gb_eval_keys_release(gb_eval_keys *k) {
@@ -73,12 +135,15 @@ gb_status gb_eval_keys_find(const gb_switch_key **out, gb_ctx *ctx, const gb_eva
     return GB_OK;
 }
 
-/* "GBS1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
+/* ---- wire form ----
+ * "GBS1", hash of the parameters, limbs, digit, Galois element, seed; then every b polynomial, each limb packed at the
  * width of its prime. The a polynomials are made from the seed.
  * With explicit_a: "GBS2", no seed, and in each digit the rows of a after those of b. */
 gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key *k) {
     const gb_ring *r = gb_params_ring(k->params);
     size_t n = gb_ring_n(r);
+    uint64_t *x;
+    GB_TRY(gb_alloc(&x, ctx, n, sizeof *x));
     gb_write_bytes(out, k->explicit_a ? magic_explicit : magic, sizeof(magic));
     gb_write_bytes(out, gb_params_hash(k->params)->b, GB_HASH_BYTES);
     gb_write_u32(out, k->limbs);
@@ -88,25 +153,29 @@ gb_status gb_switch_key_encode(gb_buffer *out, gb_ctx *ctx, const gb_switch_key 
     for (unsigned d = 0; d < k->digits; d++)
         for (size_t row = 0; row < rows_of(k); row++) {
             unsigned part = row >= width_of(k), j = (unsigned)(row - part * width_of(k));
-            unsigned bits = gb_ring_modulus(r, ring_limb(k, j))->bits;
+            unsigned bits = modulus_of(k, j)->bits;
             uint8_t *packed = gb_write_space(out, gb_packed_bytes(n, bits));
-            if (packed) gb_ring_kernels(r)->pack(packed, gb_switch_key_limb(k, d, part, j), n, bits);
+            gb_switch_key_get(x, k, d, part, j);
+            if (packed) gb_ring_kernels(r)->pack(packed, x, n, bits);
         }
+    gb_free(x);
     return out->status == GB_OK ? GB_OK : gb_fail(ctx, out->status, "out of memory writing a switching key");
 }
 
-static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
+/* x: N words of scratch. */
+static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in, uint64_t *x) {
     const gb_ring *r = gb_params_ring(k->params);
     size_t n = gb_ring_n(r);
     for (unsigned d = 0; d < k->digits; d++)
         for (size_t row = 0; row < rows_of(k); row++) {
             unsigned part = row >= width_of(k), j = (unsigned)(row - part * width_of(k));
-            const gb_modulus *m = gb_ring_modulus(r, ring_limb(k, j));
+            const gb_modulus *m = modulus_of(k, j);
             const uint8_t *packed = gb_read_bytes(in, gb_packed_bytes(n, m->bits));
             if (!packed) return gb_fail(ctx, GB_ERR_TRUNCATED, "switching key ends in digit %u, limb %u", d, j);
-            if (gb_ring_kernels(r)->unpack(gb_switch_key_limb(k, d, part, j), packed, n, m->bits, m->q))
+            if (gb_ring_kernels(r)->unpack(x, packed, n, m->bits, m->q))
                 return gb_fail(ctx, GB_ERR_FORMAT, "switching key has a residue over its prime in digit %u, limb %u", d,
                                j);
+            gb_switch_key_put(k, d, part, j, x);
         }
     return GB_OK;
 }
@@ -115,8 +184,7 @@ static gb_status decode_rows(gb_switch_key *k, gb_ctx *ctx, gb_reader *in) {
 static size_t row_bytes(const gb_params *p, unsigned limbs, unsigned digit, bool explicit_a) {
     gb_switch_key k = {.params = p, .limbs = limbs};
     size_t sum = 0, n = gb_ring_n(gb_params_ring(p));
-    for (size_t j = 0; j < width_of(&k); j++)
-        sum += gb_packed_bytes(n, gb_ring_modulus(gb_params_ring(p), ring_limb(&k, j))->bits);
+    for (size_t j = 0; j < width_of(&k); j++) sum += gb_packed_bytes(n, modulus_of(&k, j)->bits);
     return gb_ceil_div(limbs, digit) * sum * (explicit_a ? 2 : 1);
 }
 
@@ -149,7 +217,10 @@ gb_status gb_switch_key_decode(gb_switch_key *out, gb_ctx *ctx, const gb_params 
     gb_switch_key k;
     GB_TRY(gb_switch_key_init(&k, ctx, p, limbs, digit, galois, &s));
     k.explicit_a = explicit_a;
-    gb_status status = decode_rows(&k, ctx, &in);
+    uint64_t *x;
+    gb_status status = gb_alloc(&x, ctx, gb_ring_n(gb_params_ring(p)), sizeof *x);
+    if (status == GB_OK) status = decode_rows(&k, ctx, &in, x);
+    gb_free(x);
     if (status != GB_OK) {
         gb_switch_key_release(&k);
         return status;

@@ -76,10 +76,10 @@ gb_status gb_joint_public_key(gb_keyset **out, gb_ctx *ctx, const gb_joint *j, c
 
 /* Rows of one part of every digit into the key. */
 static void put_part(gb_switch_key *key, unsigned part, const gb_share *s, unsigned parts, unsigned from) {
-    size_t n = gb_ring_n(gb_params_ring(s->params)), width = s->limbs + gb_params_get(s->params)->special_count;
+    size_t width = s->limbs + gb_params_get(s->params)->special_count;
     for (unsigned d = 0; d < key->digits; d++)
-        memcpy(gb_switch_key_limb(key, d, part, 0), gb_share_row(s, ((size_t)d * parts + from) * width),
-               width * n * sizeof(uint64_t));
+        for (unsigned j = 0; j < width; j++)
+            gb_switch_key_put(key, d, part, j, gb_share_row(s, ((size_t)d * parts + from) * width + j));
 }
 
 gb_status gb_joint_rotation_key(gb_switch_key *out, gb_ctx *ctx, const gb_joint *j, const gb_request *q,

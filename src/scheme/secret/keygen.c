@@ -39,12 +39,13 @@ static void key_limb(void *user, size_t task, unsigned worker) {
     size_t limb = j < key->limbs ? j : gb_params_get(key->params)->data_count + (j - key->limbs);
     const gb_modulus *m = gb_ring_modulus(r, limb);
     const uint64_t *source = t->source + limb * n, *target = t->target + limb * n;
-    uint64_t *b = gb_switch_key_limb(key, d, 0, j), *temp = t->scratch[worker].words;
+    uint64_t *b = t->scratch[worker].words, *a = b + n, *temp = a + n;
     if (t->turn) {
         for (size_t i = 0; i < n; i++) temp[i] = target[t->turn[i]];
         target = temp;
     }
-    k->mul(b, gb_switch_key_limb(key, d, 1, j), target, n, m);
+    gb_switch_key_get(a, key, d, 1, j);
+    k->mul(b, a, target, n, m);
     k->lift8(temp, t->small + d * n, n, m);
     gb_ring_forward(r, temp, limb, 1);
     k->sub(b, temp, b, n, m);
@@ -56,6 +57,7 @@ static void key_limb(void *user, size_t task, unsigned worker) {
             k->add(b, b, temp, n, m);
     }
     gb_declassify(b, n * sizeof *b);
+    gb_switch_key_put(t->key, d, 0, j, b);
 }
 
 /* The primes this key is really used with: data [0, limbs) and all special ones. */
@@ -71,7 +73,7 @@ static gb_status fill(keygen *t, gb_ctx *ctx, uint64_t galois) {
     const gb_params *p = t->key->params;
     size_t n = gb_ring_n(gb_params_ring(p)), width = t->key->limbs + gb_params_get(p)->special_count;
     uint32_t *turn = NULL;
-    gb_status status = gb_secret_scratch_new(&t->scratch, ctx, n, 1);
+    gb_status status = gb_secret_scratch_new(&t->scratch, ctx, n, 3);
     if (status == GB_OK) status = gb_alloc_secret(&t->small, ctx, t->key->digits, n);
     if (status == GB_OK && galois != 1) status = gb_alloc(&turn, ctx, n, sizeof *turn);
     if (status == GB_OK) {
@@ -107,6 +109,7 @@ gb_status gb_secret_key_between(gb_switch_key *out, gb_ctx *ctx, const gb_params
     gb_seed seed, error;
     gb_random_bytes(seed.b, sizeof seed.b);
     gb_random_bytes(error.b, sizeof error.b);
+    gb_classify(&error, sizeof error);
     gb_status status = gb_secret_key_seeded(out, ctx, p, source, target, square, galois, limbs, digit, &seed, &error);
     gb_wipe(&error, sizeof error);
     return status;

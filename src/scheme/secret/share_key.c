@@ -43,10 +43,10 @@ static gb_status public_share(gb_share *out, gb_ctx *ctx, const gb_party *p, con
 
 /* Rows of one part of a key into a share of `parts` parts. */
 static void take_part(gb_share *out, const gb_switch_key *key, unsigned part, unsigned parts) {
-    size_t n = gb_ring_n(gb_params_ring(out->params)), width = out->limbs + gb_params_get(out->params)->special_count;
+    size_t width = out->limbs + gb_params_get(out->params)->special_count;
     for (unsigned d = 0; d < key->digits; d++)
-        memcpy(gb_share_row(out, ((size_t)d * parts + part) * width), gb_switch_key_limb(key, d, part, 0),
-               width * n * sizeof(uint64_t));
+        for (unsigned j = 0; j < width; j++)
+            gb_switch_key_get(gb_share_row(out, ((size_t)d * parts + part) * width + j), key, d, part, j);
 }
 
 static gb_status rotation_share(gb_share *out, gb_ctx *ctx, const gb_party *p, const gb_request *q, const uint64_t *s) {

@@ -76,7 +76,7 @@ static void add_key(group *g, gb_switch_key *key) {
     test_ok(ctx, gb_switch_key_encode(&bytes, ctx, key));
     test_ok(ctx, gb_switch_key_decode(&back, ctx, params, bytes.data, bytes.size));
     assert_int_equal(back.explicit_a, key->explicit_a);
-    assert_memory_equal(back.data, key->data, 2 * (size_t)key->digits * (key->limbs + 1) * N * 8);
+    assert_memory_equal(back.data, key->data, gb_switch_key_bytes(key));
     test_refused(ctx, gb_switch_key_decode(&none, ctx, params, bytes.data, bytes.size - 1), GB_ERR_TRUNCATED);
     bytes.data[3] = key->explicit_a ? '1' : '2';
     assert_int_not_equal(gb_switch_key_decode(&none, ctx, params, bytes.data, bytes.size), GB_OK);
