@@ -159,14 +159,13 @@ static void divide_lift(void *user, size_t task, unsigned worker) {
     gb_ring_inverse(e->ring, y, t->x->source[i], 1);
 }
 
-static void divide_limb(void *user, size_t task, unsigned worker) {
-    divide *t = user;
-    gb_eval *e = t->e;
-    unsigned part = (unsigned)(task / t->kept), j = (unsigned)(task % t->kept);
+/* One limb of the result, from `in` in NTT form and the extended sources in e->result. */
+static void divide_row(const divide *t, unsigned part, unsigned j, const uint64_t *in) {
+    const gb_eval *e = t->e;
     const gb_modulus *m = gb_ring_modulus(e->ring, j);
-    const uint64_t *in = t->in[part] + j * t->in_stride, *add = t->add[part] ? t->add[part] + j * e->n : NULL;
-    uint64_t *tmp = e->result + task * e->n, *out = t->out[part] + j * e->n, *result = t->index ? tmp : out;
-    (void)worker;
+    const uint64_t *add = t->add[part] ? t->add[part] + j * e->n : NULL;
+    uint64_t *tmp = e->result + ((size_t)part * t->kept + j) * e->n, *out = t->out[part] + j * e->n,
+             *result = t->index ? tmp : out;
     gb_ring_forward(e->ring, tmp, j, 1);
     if (add)
         e->extend->sub_mul_add(result, in, tmp, t->x->product_inv[j], add, e->n, m);
@@ -175,7 +174,15 @@ static void divide_limb(void *user, size_t task, unsigned worker) {
     if (t->index) e->extend->permute(out, tmp, t->index, e->n);
 }
 
-static void divide_run(divide *t) {
+static void divide_limb(void *user, size_t task, unsigned worker) {
+    const divide *t = user;
+    unsigned part = (unsigned)(task / t->kept), j = (unsigned)(task % t->kept);
+    (void)worker;
+    divide_row(t, part, j, t->in[part] + j * t->in_stride);
+}
+
+/* The sources of all parts, extended to what is kept. */
+static void divide_spread(divide *t) {
     gb_eval *e = t->e;
     const gb_extension *x[2] = {t->x, t->x};
     gb_parallel(e->ctx, (size_t)t->parts * t->x->sources, divide_lift, t);
@@ -187,7 +194,11 @@ static void divide_run(divide *t) {
                          .targets = t->kept,
                          .out = e->result,
                          .width = t->kept});
-    gb_parallel(e->ctx, (size_t)t->parts * t->kept, divide_limb, t);
+}
+
+static void divide_run(divide *t) {
+    divide_spread(t);
+    gb_parallel(t->e->ctx, (size_t)t->parts * t->kept, divide_limb, t);
 }
 
 gb_status gb_ct_divide(gb_ct *c, gb_eval *e, unsigned count) {
@@ -226,21 +237,73 @@ static gb_status switch_inner(gb_eval *e, const uint64_t *in, size_t stride, uns
     return GB_OK;
 }
 
-/* out parts 0, 1 = e->acc / P + add, permuted when there is an index. */
-static gb_status divide_special(gb_eval *e, unsigned limbs, uint64_t *out0, uint64_t *out1, const uint64_t *add0,
-                                const uint64_t *add1, const uint32_t *index) {
-    size_t part = (limbs + e->special) * e->n;
-    divide t = {.e = e,
-                .in = {e->acc, e->acc + part},
-                .in_stride = e->n,
-                .limbs = limbs,
-                .kept = limbs,
-                .parts = 2,
-                .out = {out0, out1},
-                .add = {add0, add1},
-                .index = index};
-    GB_TRY(gb_eval_extension(&t.x, e, 0, 0, true));
-    divide_run(&t);
+/* Digits times the key, plus P raise, divided by the sources of div.x. The rows that are divided out come first; every
+ * other row of the product lives in scratch, from the product to the result. */
+typedef struct switch_divide {
+    inner in;
+    divide div;
+    const gb_ct *raise;      /* its first two parts; NULL: none */
+    const uint64_t *product; /* P modulo each prime */
+} switch_divide;
+
+static void raise_row(const switch_divide *t, unsigned part, unsigned j, uint64_t *row, uint64_t *tmp) {
+    const gb_eval *e = t->in.e;
+    const gb_modulus *m = gb_ring_modulus(e->ring, j);
+    e->kernels->mul_scalar(tmp, gb_ct_limb(t->raise, part, j), t->product[j], e->n, m);
+    e->kernels->add(row, row, tmp, e->n, m);
+}
+
+static void switch_product(const switch_divide *t, unsigned ext, uint64_t *c0, uint64_t *c1, unsigned worker) {
+    uint64_t *tmp = gb_eval_scratch(t->in.e, worker, 2);
+    inner_row(&t->in, ext, c0, c1);
+    if (!t->raise || ext >= t->in.limbs) return;
+    raise_row(t, 0, ext, c0, tmp);
+    raise_row(t, 1, ext, c1, tmp);
+}
+
+static void switch_source(void *user, size_t i, unsigned worker) {
+    const switch_divide *t = user;
+    const gb_eval *e = t->in.e;
+    const unsigned ext = t->div.kept + (unsigned)i;
+    switch_product(t, ext, t->in.out + ext * e->n, t->in.out + (t->in.limbs + e->special + ext) * e->n, worker);
+}
+
+static void switch_limb(void *user, size_t j, unsigned worker) {
+    const switch_divide *t = user;
+    const gb_eval *e = t->in.e;
+    uint64_t *c0 = gb_eval_scratch(e, worker, 0), *c1 = gb_eval_scratch(e, worker, 1);
+    switch_product(t, (unsigned)j, c0, c1, worker);
+    divide_row(&t->div, 0, (unsigned)j, c0);
+    divide_row(&t->div, 1, (unsigned)j, c1);
+}
+
+/* Fills in what all uses share: the last `count` data primes and the special ones are divided out. */
+static gb_status switch_divide_run(switch_divide *t, unsigned count) {
+    gb_eval *e = t->in.e;
+    const unsigned limbs = t->in.limbs;
+    const size_t part = (limbs + e->special) * e->n;
+    const gb_extension *special;
+    GB_TRY(gb_eval_extension(&special, e, 0, 0, true));
+    GB_TRY(gb_eval_extension(&t->div.x, e, limbs - count, count, true));
+    t->product = special->product;
+    t->in.out = e->acc;
+    t->div.e = e;
+    t->div.in[0] = e->acc, t->div.in[1] = e->acc + part;
+    t->div.in_stride = e->n;
+    t->div.limbs = limbs, t->div.kept = limbs - count;
+    t->div.parts = 2;
+    gb_parallel(e->ctx, count + e->special, switch_source, t);
+    divide_spread(&t->div);
+    gb_parallel(e->ctx, t->div.kept, switch_limb, t);
+    return GB_OK;
+}
+
+/* The digits of `in` for such a switch. */
+static gb_status switch_digits(switch_divide *t, gb_eval *e, const uint64_t *in, unsigned limbs,
+                               const gb_switch_key *k) {
+    GB_TRY(check_key(e, k, limbs));
+    GB_TRY(decompose(e->rows, e, in, e->n, limbs));
+    t->in = (inner){e, k, in, e->n, limbs, (unsigned)gb_ceil_div(limbs, e->digit), e->rows, false, NULL};
     return GB_OK;
 }
 
@@ -255,29 +318,12 @@ gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
     const gb_switch_key *k;
     GB_TRY(check_relinearize(c, e));
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
-    GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
     uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
-    GB_TRY(divide_special(e, c->limbs, c0, c1, c0, c1, NULL));
+    switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, c1}}};
+    GB_TRY(switch_digits(&t, e, gb_ct_limb(c, 2, 0), c->limbs, k));
+    GB_TRY(switch_divide_run(&t, 0));
     c->parts = 2;
     return GB_OK;
-}
-
-typedef struct raise {
-    gb_eval *e;
-    gb_ct *c;
-    const gb_extension *special;
-} raise_task;
-
-/* acc += P * (c0, c1) on data limb j. */
-static void raise_limb(void *user, size_t task, unsigned worker) {
-    raise_task *t = user;
-    gb_eval *e = t->e;
-    unsigned part = (unsigned)(task / t->c->limbs), j = (unsigned)(task % t->c->limbs);
-    const gb_modulus *m = gb_ring_modulus(e->ring, j);
-    uint64_t *tmp = gb_eval_scratch(e, worker, 0);
-    uint64_t *acc = e->acc + ((size_t)part * (t->c->limbs + e->special) + j) * e->n;
-    e->kernels->mul_scalar(tmp, gb_ct_limb(t->c, part, j), t->special->product[j], e->n, m);
-    e->kernels->add(acc, acc, tmp, e->n, m);
 }
 
 gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, unsigned count) {
@@ -287,20 +333,9 @@ gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *key
         return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: %u limbs in use, %u would be divided out", c->limbs,
                        count);
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
-    GB_TRY(switch_inner(e, gb_ct_limb(c, 2, 0), e->n, c->limbs, k));
-    raise_task up = {e, c, NULL};
-    GB_TRY(gb_eval_extension(&up.special, e, 0, 0, true));
-    gb_parallel(e->ctx, 2 * (size_t)c->limbs, raise_limb, &up);
-    size_t part = (c->limbs + e->special) * e->n;
-    divide t = {.e = e,
-                .in = {e->acc, e->acc + part},
-                .in_stride = e->n,
-                .limbs = c->limbs,
-                .kept = c->limbs - count,
-                .parts = 2,
-                .out = {gb_ct_limb(c, 0, 0), gb_ct_limb(c, 1, 0)}};
-    GB_TRY(gb_eval_extension(&t.x, e, c->limbs - count, count, true));
-    divide_run(&t);
+    switch_divide t = {.raise = c, .div = {.out = {gb_ct_limb(c, 0, 0), gb_ct_limb(c, 1, 0)}}};
+    GB_TRY(switch_digits(&t, e, gb_ct_limb(c, 2, 0), c->limbs, k));
+    GB_TRY(switch_divide_run(&t, count));
     c->parts = 2;
     c->limbs -= count;
     return GB_OK;
@@ -310,9 +345,10 @@ gb_status gb_ct_switch(gb_ct *c, gb_eval *e, const gb_switch_key *k) {
     if (!gb_params_same(c->params, e->params) || c->parts != 2 || !c->ntt)
         return gb_fail(e->ctx, GB_ERR_STATE,
                        "a key switch takes a two-part ciphertext in NTT form of the evaluator's set");
-    GB_TRY(switch_inner(e, gb_ct_limb(c, 1, 0), e->n, c->limbs, k));
-    uint64_t *c0 = gb_ct_limb(c, 0, 0);
-    return divide_special(e, c->limbs, c0, gb_ct_limb(c, 1, 0), c0, NULL, NULL);
+    uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
+    switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, NULL}}};
+    GB_TRY(switch_digits(&t, e, c1, c->limbs, k));
+    return switch_divide_run(&t, 0);
 }
 
 static void raise_ct_limb(void *user, size_t task, unsigned worker) {
@@ -359,11 +395,11 @@ static gb_status check_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a) {
     return GB_OK;
 }
 
-/* e->acc (a's digits times the key, modulo Q P) divided by P, plus c0, permuted -> out. */
-static gb_status finish_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t galois) {
-    const uint32_t *index;
-    GB_TRY(gb_eval_permutation(&index, e, galois));
-    GB_TRY(divide_special(e, a->limbs, gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0), gb_ct_limb(a, 0, 0), NULL, index));
+/* The digits in t times the key, divided by P, plus c0, permuted -> out. */
+static gb_status finish_automorphism(gb_ct *out, switch_divide *t, const gb_ct *a, uint64_t galois) {
+    t->div = (divide){.out = {gb_ct_limb(out, 0, 0), gb_ct_limb(out, 1, 0)}, .add = {gb_ct_limb(a, 0, 0), NULL}};
+    GB_TRY(gb_eval_permutation(&t->div.index, t->in.e, galois));
+    GB_TRY(switch_divide_run(t, 0));
     out->limbs = a->limbs;
     out->parts = 2;
     out->ntt = true;
@@ -376,8 +412,9 @@ gb_status gb_ct_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t ga
     GB_TRY(check_automorphism(out, e, a));
     if (galois == 1) return gb_ct_copy(out, e->ctx, a);
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
-    GB_TRY(switch_inner(e, gb_ct_limb(a, 1, 0), e->n, a->limbs, k));
-    return finish_automorphism(out, e, a, galois);
+    switch_divide t = {.raise = NULL};
+    GB_TRY(switch_digits(&t, e, gb_ct_limb(a, 1, 0), a->limbs, k));
+    return finish_automorphism(out, &t, a, galois);
 }
 
 /* ---- hoisting ---- */
@@ -413,10 +450,9 @@ gb_status gb_hoist_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t
     GB_TRY(check_hoisted(e, a));
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
     GB_TRY(check_key(e, k, a->limbs));
-    inner t = {e,    k,     gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit), e->hoisted,
-               true, e->acc};
-    gb_parallel(e->ctx, a->limbs + e->special, inner_limb, &t);
-    return finish_automorphism(out, e, a, galois);
+    switch_divide t = {.in = {e, k, gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit),
+                              e->hoisted, true, NULL}};
+    return finish_automorphism(out, &t, a, galois);
 }
 
 /* ---- lazy sums modulo Q P ---- */
