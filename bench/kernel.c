@@ -21,7 +21,7 @@ static void run_forward(void *user) {
 }
 static void run_inverse(void *user) {
     job *j = user;
-    j->k->ntt_inverse(j->x, j->t);
+    j->k->ntt_inverse(j->x, j->x, 1, j->t);
 }
 static void run_columns(void *user) {
     job *j = user;

@@ -10,11 +10,6 @@
     } while (0)
 enum { SIZE = 64 };
 
-static double logistic(double x, void *user) {
-    (void)user;
-    return 1 / (1 + exp(-x));
-}
-
 int main(void) {
     static double m[SIZE * SIZE];
     double x[SIZE], want[SIZE] = {0}, got[SIZE], worst = 0;
@@ -24,6 +19,7 @@ int main(void) {
     gb_keyset *key = NULL;
     gb_evalkeys *keys = NULL;
     gb_matrix *matrix = NULL;
+    gb_function *logistic = NULL;
     gb_cipher *c = NULL;
     gb_ctx_config config;
     gb_status status;
@@ -38,22 +34,24 @@ int main(void) {
     TRY(gb_engine_new(&engine, ctx, "leveled-14", 0));
     TRY(gb_key_new(&secret, &key, engine));
     TRY(gb_matrix_new(&matrix, engine, m, SIZE, 7));
+    TRY(gb_function_new(&logistic, ctx, GB_FUNCTION_SIGMOID, -8, 8, 1e-3));
     TRY(gb_evalkeys_new(&keys, engine));
     TRY(gb_evalkeys_multiply(keys, engine, secret));
     TRY(gb_evalkeys_matrix(keys, engine, secret, matrix));
     TRY(gb_cipher_new(&c, engine));
     TRY(gb_ckks_encrypt_slots(c, engine, key, x, NULL, SIZE));
 
-    TRY(gb_matrix_apply(c, engine, matrix, c, keys));                     /* level 7 to 6 */
-    TRY(gb_ckks_function(c, engine, c, logistic, NULL, -8, 8, 23, keys)); /* 6 levels: degree 23 on [-8, 8] */
+    TRY(gb_matrix_apply(c, engine, matrix, c, keys));     /* level 7 to 6 */
+    TRY(gb_function_apply(c, engine, logistic, c, keys)); /* 6 levels: degree 31 on [-8, 8] */
 
     TRY(gb_ckks_decrypt_slots(got, NULL, SIZE, engine, secret, c));
-    for (int i = 0; i < SIZE; i++) worst = fmax(worst, fabs(got[i] - logistic(want[i], NULL)));
+    for (int i = 0; i < SIZE; i++) worst = fmax(worst, fabs(got[i] - 1 / (1 + exp(-want[i]))));
     printf("levels left %u, largest error %.1e\n", gb_cipher_level(engine, c), worst);
 
 done:
     if (status != GB_OK) fprintf(stderr, "matrix-vector: %s\n", ctx ? gb_ctx_error(ctx) : gb_status_text(status));
     gb_cipher_free(c);
+    gb_function_free(logistic);
     gb_matrix_free(matrix);
     gb_evalkeys_free(keys);
     gb_key_free_public(key);

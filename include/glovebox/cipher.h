@@ -32,6 +32,10 @@ GB_API GB_CHECK gb_status gb_cipher_neg(gb_cipher *out, gb_engine *e, const gb_c
 /* Slot by slot, relinearised and (CKKS) rescaled. KEY (gb_evalkeys_multiply), LEVEL, NOISE. */
 GB_API GB_CHECK gb_status gb_cipher_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b,
                                         const gb_evalkeys *k);
+GB_API GB_CHECK gb_status gb_cipher_square(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k);
+/* a at `level`, at most its own: faster to compute on, fewer bytes to send. CKKS: that level exactly. BFV (modulus
+ * switching): as few primes as hold the noise and as many products more; gb_cipher_level may say more. LEVEL. */
+GB_API GB_CHECK gb_status gb_cipher_lower(gb_cipher *out, gb_engine *e, const gb_cipher *a, unsigned level);
 /* Slot i becomes slot i + step, around; BFV: within each of the two rows of N/2. KEY (gb_evalkeys_rotate), NOISE. */
 GB_API GB_CHECK gb_status gb_cipher_rotate(gb_cipher *out, gb_engine *e, const gb_cipher *a, int step,
                                            const gb_evalkeys *k);
@@ -43,8 +47,9 @@ GB_API GB_CHECK gb_status gb_cipher_sum(gb_cipher *out, gb_engine *e, const gb_c
                                         const gb_evalkeys *k);
 
 /* Wire form: "GBC1", hash of the parameters, levels, noise or scale, residues packed at the width of their primes.
- * Encoding refuses an empty ciphertext (STATE). *data is freed with gb_bytes_free. Decoding checks everything: FORMAT,
- * TRUNCATED, PARAMS. */
+ * "GBC2" is that of a ciphertext as gb_ckks_encrypt_seeded or gb_bfv_encrypt_seeded made it (half as long: a seed
+ * stands for the second polynomial), and of fixed point. Encoding refuses an empty ciphertext (STATE). *data is freed
+ * with gb_bytes_free. Decoding checks everything: FORMAT, TRUNCATED, PARAMS. */
 GB_API GB_CHECK gb_status gb_cipher_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_cipher *c);
 GB_API GB_CHECK gb_status gb_cipher_decode(gb_cipher *out, gb_engine *e, const uint8_t *data, size_t size);
 

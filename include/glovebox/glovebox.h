@@ -5,5 +5,6 @@
 
 #include "glovebox/bfv.h"
 #include "glovebox/ckks.h"
+#include "glovebox/threshold.h"
 
 #endif

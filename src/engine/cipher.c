@@ -28,24 +28,31 @@ gb_status gb_cipher_copy(gb_cipher *out, gb_engine *e, const gb_cipher *a) {
     GB_TRY(gb_engine_need(e, "copy", true, true, out, a));
     GB_TRY(gb_engine_output(e, "copy", out));
     GB_TRY(gb_engine_filled(e, "copy", a));
-    return gb_engine_finish(out, e, &a->ct, a->noise);
+    if (out == a) return GB_OK;
+    GB_TRY(gb_engine_finish(out, e, &a->ct, a->noise));
+    out->seeded = a->seeded;
+    out->seed = a->seed;
+    out->fraction = a->fraction;
+    out->bound = a->bound;
+    return GB_OK;
 }
-
-/* What a product multiplies the noise by, in bits: t N and a small constant, as for the depth of a set (params.c). */
-static double growth(const gb_engine *e) { return log2((double)gb_bfv_modulus(e->bfv)) + e->info.log_n + 1.5; }
 
 unsigned gb_cipher_level(const gb_engine *e, const gb_cipher *c) {
     if (!e || !c || !c->filled || !gb_params_same(c->ct.params, e->params)) return 0;
     if (e->encoder) return gb_engine_level(e, &c->ct);
-    const double room = gb_engine_most(e) - c->noise;
-    return room > 0 ? (unsigned)(room / growth(e)) : 0;
+    const double room = gb_engine_most(e, c->ct.limbs) - c->noise;
+    return room > 0 ? (unsigned)(room / gb_engine_growth(e)) : 0;
 }
 
-/* The operands at one level. At most one is lowered, so one scratch ciphertext does. */
-static gb_status meet(gb_ct *va, gb_ct *vb, gb_engine *e, const gb_cipher *a, const gb_cipher *b) {
+/* The operands at one level, and the noise of each. At most one is lowered, so one scratch ciphertext does. */
+static gb_status meet(gb_ct *va, gb_ct *vb, double *na, double *nb, gb_engine *e, const gb_cipher *a,
+                      const gb_cipher *b) {
     *va = a->ct;
     *vb = b->ct;
-    if (!e->encoder) return GB_OK;
+    *na = a->noise;
+    *nb = b->noise;
+    if (e->bfv && va->limbs > vb->limbs) return gb_engine_shrink(va, na, e, &a->ct, vb->limbs);
+    if (e->bfv) return gb_engine_shrink(vb, nb, e, &b->ct, va->limbs);
     const unsigned la = gb_engine_level(e, va), lb = gb_engine_level(e, vb);
     if (la > lb) return gb_engine_lower(va, e, &a->ct, lb);
     return gb_engine_lower(vb, e, &b->ct, la);
@@ -62,11 +69,13 @@ static gb_status check_two(gb_engine *e, const char *what, const gb_cipher *out,
 
 static gb_status sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b, bool minus) {
     const char *what = minus ? "sub" : "add";
+    double na, nb;
     gb_ct va, vb, *to = &out->ct; /* may be an input: coefficient by coefficient */
     GB_TRY(check_two(e, what, out, a, b));
-    GB_TRY(meet(&va, &vb, e, a, b));
-    double noise = e->bfv ? gb_log2_sum(a->noise, b->noise) : 0;
-    if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise));
+    GB_TRY(meet(&va, &vb, &na, &nb, e, a, b));
+    if (a->bound > 0 || b->bound > 0) return gb_engine_fixed_sum(out, e, a, b, &va, &vb, fmax(na, nb), minus);
+    const double noise = e->bfv ? gb_log2_sum(na, nb) : 0;
+    if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise, va.limbs));
     GB_TRY(minus ? gb_ct_sub(to, e->eval, &va, &vb) : gb_ct_add(to, e->eval, &va, &vb));
     to->scale = va.scale;
     return gb_engine_finish(out, e, to, noise);
@@ -84,23 +93,25 @@ gb_status gb_cipher_neg(gb_cipher *out, gb_engine *e, const gb_cipher *a) {
     gb_ct *to = gb_engine_target(e, out, a, a);
     GB_TRY(gb_ct_neg(to, e->eval, &a->ct));
     to->scale = a->ct.scale;
-    return gb_engine_finish(out, e, to, a->noise);
+    return gb_engine_finish_like(out, e, to, a->noise, a);
 }
 
 gb_status gb_cipher_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b, const gb_evalkeys *k) {
     const gb_eval_keys *keys;
+    double na, nb;
     gb_ct va, vb;
     GB_TRY(check_two(e, "mul", out, a, b));
     GB_TRY(gb_engine_need(e, "mul", true, true, k, k));
     GB_TRY(gb_engine_keys(&keys, e, "mul", k));
+    GB_TRY(meet(&va, &vb, &na, &nb, e, a, b));
     gb_ct *to = gb_engine_target(e, out, a, b);
     if (e->bfv) {
-        const double noise = gb_log2_sum(fmax(a->noise, b->noise) + growth(e), gb_engine_switching(e));
-        GB_TRY(gb_engine_noise(e, "mul", noise));
-        GB_TRY(gb_bfv_mul(to, e->bfv_eval, &a->ct, &b->ct, keys));
+        const double noise = gb_log2_sum(fmax(na, nb) + gb_engine_growth(e), gb_engine_switching(e));
+        GB_TRY(gb_engine_noise(e, "mul", noise, va.limbs));
+        if (a->bound > 0 || b->bound > 0) return gb_engine_fixed_mul(out, e, a, b, &va, &vb, noise, keys);
+        GB_TRY(gb_bfv_mul(to, e->bfv_eval, &va, &vb, keys));
         return gb_engine_finish(out, e, to, noise);
     }
-    GB_TRY(meet(&va, &vb, e, a, b));
     if (gb_engine_level(e, &va) == 0)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "mul: no level left; %s has %u, choose a deeper set", e->info.name,
                        e->top);
@@ -109,17 +120,21 @@ gb_status gb_cipher_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const 
     return gb_engine_finish(out, e, to, 0);
 }
 
+gb_status gb_cipher_square(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k) {
+    return gb_cipher_mul(out, e, a, a, k);
+}
+
 static gb_status turn(gb_cipher *out, gb_engine *e, const gb_cipher *a, uint64_t galois, const gb_evalkeys *k,
                       const char *what) {
     const gb_eval_keys *keys;
     GB_TRY(gb_engine_need(e, what, true, true, k, k));
     GB_TRY(gb_engine_keys(&keys, e, what, k));
     const double noise = e->bfv ? gb_log2_sum(a->noise, gb_engine_switching(e)) : 0;
-    if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise));
+    if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise, a->ct.limbs));
     gb_ct *to = gb_engine_target(e, out, a, a);
     GB_TRY(gb_ct_automorphism(to, e->eval, &a->ct, galois, keys));
     to->scale = a->ct.scale;
-    return gb_engine_finish(out, e, to, noise);
+    return gb_engine_finish_like(out, e, to, noise, a);
 }
 
 gb_status gb_cipher_rotate(gb_cipher *out, gb_engine *e, const gb_cipher *a, int step, const gb_evalkeys *k) {
@@ -132,6 +147,33 @@ gb_status gb_cipher_rotate(gb_cipher *out, gb_engine *e, const gb_cipher *a, int
 gb_status gb_cipher_conjugate(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k) {
     GB_TRY(check_two(e, "conjugate", out, a, a));
     return turn(out, e, a, gb_galois_conjugation(e->params), k, "conjugate");
+}
+
+/* BFV: the fewest primes that leave room for the noise and as many products. */
+static gb_status shrink(gb_cipher *out, gb_engine *e, const gb_cipher *a, unsigned level) {
+    const double want = a->noise + level * gb_engine_growth(e);
+    for (unsigned limbs = 1; limbs < a->ct.limbs; limbs++) {
+        gb_ct view;
+        double noise = a->noise, lost = gb_ring_log2_q(gb_params_ring(e->params), a->ct.limbs) -
+                                        gb_ring_log2_q(gb_params_ring(e->params), limbs);
+        if (want - lost > gb_engine_most(e, limbs)) continue;
+        GB_TRY(gb_engine_shrink(&view, &noise, e, &a->ct, limbs));
+        if (noise + level * gb_engine_growth(e) <= gb_engine_most(e, limbs))
+            return gb_engine_finish_like(out, e, &view, noise, a);
+    }
+    return gb_cipher_copy(out, e, a);
+}
+
+gb_status gb_cipher_lower(gb_cipher *out, gb_engine *e, const gb_cipher *a, unsigned level) {
+    gb_ct view;
+    GB_TRY(check_two(e, "lower", out, a, a));
+    if (gb_cipher_level(e, a) < level)
+        return gb_fail(e->ctx, GB_ERR_LEVEL, "lower: to level %u, the ciphertext is at %u", level,
+                       gb_cipher_level(e, a));
+    if (e->bfv) return shrink(out, e, a, level);
+    if (gb_cipher_level(e, a) == level) return gb_cipher_copy(out, e, a);
+    GB_TRY(gb_engine_lower(&view, e, &a->ct, level));
+    return gb_engine_finish(out, e, &view, 0);
 }
 
 gb_status gb_cipher_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, size_t count, const gb_evalkeys *k) {
@@ -147,84 +189,4 @@ gb_status gb_cipher_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, size_t
     }
     gb_cipher_free(turned);
     return s;
-}
-
-/* ---- wire form: "GBC1", hash of the parameters, limbs u32, scale f64, noise f64, then part by part and limb by limb
- * the residues, packed ---- */
-#define MARK "GBC1"
-
-gb_status gb_cipher_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_cipher *c) {
-    GB_TRY(gb_engine_need(e, "encode", true, true, data, size));
-    GB_TRY(gb_engine_need(e, "encode", true, true, c, c));
-    GB_TRY(gb_engine_filled(e, "encode", c));
-    const gb_ring *r = gb_params_ring(e->params);
-    gb_buffer b = GB_BUFFER_INIT;
-    *data = NULL;
-    gb_write_bytes(&b, MARK, 4);
-    gb_write_bytes(&b, gb_params_hash(e->params)->b, GB_HASH_BYTES);
-    gb_write_u32(&b, c->ct.limbs);
-    gb_write_f64(&b, c->ct.scale);
-    gb_write_f64(&b, c->noise);
-    for (unsigned part = 0; part < 2; part++)
-        for (unsigned j = 0; j < c->ct.limbs; j++) {
-            const unsigned bits = gb_ring_modulus(r, j)->bits;
-            uint8_t *at = gb_write_space(&b, gb_packed_bytes(e->n, bits));
-            if (at) gb_ring_kernels(r)->pack(at, gb_ct_limb(&c->ct, part, j), e->n, bits);
-        }
-    if (b.status != GB_OK) {
-        const gb_status s = gb_fail(e->ctx, b.status, "out of memory writing a ciphertext");
-        gb_buffer_release(&b); /* forgets the status */
-        return s;
-    }
-    *data = b.data;
-    *size = b.size;
-    return GB_OK;
-}
-
-/* What the header says must be what this engine's ciphertexts can be. */
-static gb_status check_header(gb_engine *e, uint32_t limbs, double scale, double noise) {
-    if (limbs < 1 || limbs > e->primes)
-        return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext claims %u primes; %s has %u", limbs, e->info.name, e->primes);
-    if (e->bfv && !(limbs == e->primes && scale == 1 && noise >= 0 && noise <= e->info.log2_q))
-        return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext claims a noise of %g bits at scale %g", noise, scale);
-    if (e->encoder && !(noise == 0 && limbs == gb_params_limbs(e->params, gb_params_level(e->params, limbs)) &&
-                        scale == e->scale[gb_params_level(e->params, limbs)]))
-        return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext claims scale %g with %u primes", scale, limbs);
-    return GB_OK;
-}
-
-static gb_status decode_rows(gb_cipher *out, gb_engine *e, gb_reader *in, uint32_t limbs, double scale) {
-    const gb_ring *r = gb_params_ring(e->params);
-    GB_TRY(gb_ct_shape(&out->ct, e->ctx, limbs, scale));
-    for (unsigned part = 0; part < 2; part++)
-        for (unsigned j = 0; j < limbs; j++) {
-            const gb_modulus *m = gb_ring_modulus(r, j);
-            const uint8_t *at = gb_read_bytes(in, gb_packed_bytes(e->n, m->bits));
-            if (!at) return gb_fail(e->ctx, GB_ERR_TRUNCATED, "ciphertext ends in part %u, prime %u", part, j);
-            if (gb_ring_kernels(r)->unpack(gb_ct_limb(&out->ct, part, j), at, e->n, m->bits, m->q))
-                return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext has a residue over its prime in part %u, prime %u",
-                               part, j);
-        }
-    if (gb_reader_left(in))
-        return gb_fail(e->ctx, GB_ERR_FORMAT, "%zu bytes follow the ciphertext", gb_reader_left(in));
-    return GB_OK;
-}
-
-gb_status gb_cipher_decode(gb_cipher *out, gb_engine *e, const uint8_t *data, size_t size) {
-    GB_TRY(gb_engine_need(e, "decode", true, true, out, data));
-    GB_TRY(gb_engine_output(e, "decode", out));
-    out->filled = false;
-    gb_reader in = gb_reader_init(data, size);
-    const uint8_t *mark = gb_read_bytes(&in, 4), *hash = gb_read_bytes(&in, GB_HASH_BYTES);
-    const uint32_t limbs = gb_read_u32(&in);
-    const double scale = gb_read_f64(&in), noise = gb_read_f64(&in);
-    if (in.failed) return gb_fail(e->ctx, GB_ERR_TRUNCATED, "ciphertext of %zu bytes has no whole header", size);
-    if (memcmp(mark, MARK, 4) != 0) return gb_fail(e->ctx, GB_ERR_FORMAT, "not a ciphertext (wrong magic)");
-    if (memcmp(hash, gb_params_hash(e->params)->b, GB_HASH_BYTES) != 0)
-        return gb_fail(e->ctx, GB_ERR_PARAMS, "ciphertext is of other parameters than %s", e->info.name);
-    GB_TRY(check_header(e, limbs, scale, noise));
-    GB_TRY(decode_rows(out, e, &in, limbs, scale));
-    out->noise = noise;
-    out->filled = true;
-    return GB_OK;
 }

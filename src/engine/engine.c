@@ -117,6 +117,12 @@ gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c) {
     return GB_OK;
 }
 
+gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s) {
+    if (gb_params_same(gb_secret_params(s), e->params)) return GB_OK;
+    return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the secret key is of %s, the engine of %s", what,
+                   gb_params_get(gb_secret_params(s))->name, e->info.name);
+}
+
 gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k) {
     if (!gb_params_same(k->params, e->params))
         return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the evaluation keys are of %s, the engine of %s", what,
@@ -129,6 +135,36 @@ gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, do
     if (target != &out->ct) GB_TRY(gb_ct_copy(&out->ct, e->ctx, target));
     out->filled = true;
     out->noise = noise;
+    out->seeded = false;
+    out->fraction = 0;
+    out->bound = 0;
+    return GB_OK;
+}
+
+gb_status gb_engine_finish_like(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise, const gb_cipher *a) {
+    const unsigned fraction = a->fraction;
+    const double bound = a->bound;
+    GB_TRY(gb_engine_finish(out, e, target, noise));
+    out->fraction = fraction;
+    out->bound = bound;
+    return GB_OK;
+}
+
+gb_status gb_engine_encrypt(gb_cipher *out, gb_engine *e, const gb_keyset *key, const gb_secret *secret, double scale) {
+    gb_seed seed;
+    gb_status s;
+    if (key) {
+        s = gb_ct_encrypt_public(&out->ct, e->ctx, key, e->plain.data, e->primes, scale);
+    } else {
+        gb_random_bytes(seed.b, sizeof seed.b); /* public, and never drawn twice */
+        s = gb_ct_encrypt_seeded(&out->ct, e->ctx, secret, e->plain.data, e->primes, scale, &seed, 0);
+    }
+    gb_wipe(e->plain.data, e->n * e->primes * sizeof *e->plain.data); /* plaintext */
+    out->filled = false;
+    GB_TRY(s);
+    GB_TRY(gb_engine_finish(out, e, &out->ct, e->bfv ? gb_engine_fresh(e, key != NULL) : 0));
+    out->seeded = !key;
+    if (!key) out->seed = seed;
     return GB_OK;
 }
 
@@ -151,18 +187,38 @@ gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned lev
 /* ---- noise of BFV. Standard deviations, times GB_ENGINE_SURE ---- */
 double gb_log2_sum(double a, double b) { return fmax(a, b) + log2(1 + exp2(-fabs(a - b))); }
 
-double gb_engine_most(const gb_engine *e) { return e->info.log2_q - 1 - log2((double)gb_bfv_modulus(e->bfv)); }
+double gb_engine_most(const gb_engine *e, unsigned limbs) {
+    return gb_ring_log2_q(gb_params_ring(e->params), limbs) - 1 - log2((double)gb_bfv_modulus(e->bfv));
+}
 
-gb_status gb_engine_noise(gb_engine *e, const char *what, double noise) {
-    const double most = gb_engine_most(e);
+gb_status gb_engine_noise(gb_engine *e, const char *what, double noise, unsigned limbs) {
+    const double most = gb_engine_most(e, limbs);
     if (noise <= most) return GB_OK;
     return gb_fail(e->ctx, GB_ERR_NOISE,
                    "%s: noise of %.0f bits where %s decrypts below %.0f; fewer products, or a deeper set", what, noise,
                    e->info.name, most);
 }
 
-double gb_engine_fresh(const gb_engine *e) {
-    return log2(GB_ENGINE_SURE * GB_ENGINE_SIGMA * sqrt(4.0 / 3 * (double)e->n + 1));
+/* e u + e0 + e1 s and the rounding of the message, or e and that. */
+double gb_engine_fresh(const gb_engine *e, bool public_key) {
+    const double variance = GB_ENGINE_SIGMA * GB_ENGINE_SIGMA;
+    return log2(GB_ENGINE_SURE * sqrt(variance * (public_key ? 4.0 / 3 * (double)e->n + 1 : 1) + 1.0 / 12));
+}
+
+/* t N and a small constant, as for the depth of a set (params.c). */
+double gb_engine_growth(const gb_engine *e) { return log2((double)gb_bfv_modulus(e->bfv)) + e->info.log_n + 1.5; }
+
+/* What c0 and c1 lose in rounding: (1 + 2 N / 3) / 12 of variance. */
+gb_status gb_engine_shrink(gb_ct *out, double *noise, gb_engine *e, const gb_ct *a, unsigned limbs) {
+    const gb_ring *r = gb_params_ring(e->params);
+    *out = *a;
+    if (a->limbs <= limbs) return GB_OK;
+    const double bits = gb_ring_log2_q(r, a->limbs) - gb_ring_log2_q(r, limbs);
+    GB_TRY(gb_ct_copy(&e->lower, e->ctx, a));
+    GB_TRY(gb_ct_divide(&e->lower, e->eval, a->limbs - limbs));
+    *noise = gb_log2_sum(*noise - bits, log2(GB_ENGINE_SURE * sqrt((double)e->n / 18 + 1)));
+    *out = e->lower;
+    return GB_OK;
 }
 
 /* Every digit (uniform below the product of its primes) times an error, summed and divided by P; then the rounding. */

@@ -6,7 +6,7 @@
 #include "scheme/bfv/bfv.h"
 #include "scheme/secret/secret.h"
 
-#define GB_ENGINE_SIGMA 3.19
+#define GB_ENGINE_SIGMA 3.25 /* of an error: centred binomial, k = 21 */
 /* Standard deviations that a bound of noise stands for: beyond 14 is one of 2^145 coefficients, so that all of a
  * ciphertext of 2^15 decrypt but for 2^-128. */
 #define GB_ENGINE_SURE 14
@@ -33,6 +33,11 @@ struct gb_cipher {
     gb_ct ct;
     bool filled;
     double noise; /* BFV: log2 of a bound of the coefficients of the noise; CKKS: 0 */
+    bool seeded;  /* as it was encrypted: c1 is the expansion of seed, stream 0, and the seed stands for it in bytes */
+    gb_seed seed;
+    /* BFV, signed fixed point: integer = value 2^fraction, |value| <= bound. bound 0: integers modulo t. */
+    unsigned fraction;
+    double bound;
 };
 
 struct gb_evalkeys {
@@ -45,6 +50,7 @@ GB_CHECK gb_status gb_engine_need(gb_engine *e, const char *what, bool ckks, boo
                                   const void *more);
 GB_CHECK gb_status gb_engine_output(gb_engine *e, const char *what, const gb_cipher *out); /* of this set */
 GB_CHECK gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c);
+GB_CHECK gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s);
 GB_CHECK gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k);
 /* Makes the key of one Galois element (1: relinearisation) where it is not there: keys.c. */
 GB_CHECK gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, uint64_t galois);
@@ -53,17 +59,38 @@ static inline gb_ct *gb_engine_target(gb_engine *e, gb_cipher *out, const gb_cip
     return out == a || out == b ? &e->out : &out->ct;
 }
 GB_CHECK gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise);
-/* BFV: refuses noise beyond which a decryption could fail. */
-GB_CHECK gb_status gb_engine_noise(gb_engine *e, const char *what, double noise);
-double gb_engine_most(const gb_engine *e); /* log2 of the noise up to which decryption is right */
-/* log2 of the noise of a fresh ciphertext, and of what key switching adds. */
-double gb_engine_fresh(const gb_engine *e);
+/* The same; out is as many bits of fixed point as a, which may be out. */
+GB_CHECK gb_status gb_engine_finish_like(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise,
+                                         const gb_cipher *a);
+/* Encrypts the engine's plaintext, which is wiped, under the public key or, seeded, under the secret: one is NULL. */
+GB_CHECK gb_status gb_engine_encrypt(gb_cipher *out, gb_engine *e, const gb_keyset *key, const gb_secret *secret,
+                                     double scale);
+/* BFV: refuses noise beyond which a decryption modulo this many primes could fail. */
+GB_CHECK gb_status gb_engine_noise(gb_engine *e, const char *what, double noise, unsigned limbs);
+double gb_engine_most(const gb_engine *e, unsigned limbs); /* log2 of the noise up to which decryption is right */
+/* log2 of the noise of a fresh ciphertext, and of what key switching adds. What a product multiplies it by, in bits. */
+double gb_engine_fresh(const gb_engine *e, bool public_key);
+double gb_engine_growth(const gb_engine *e);
 double gb_engine_switching(const gb_engine *e);
 double gb_log2_sum(double a, double b); /* log2(2^a + 2^b) */
-/* CKKS: out = a at a lower level and that level's scale; a view of a where it is there already. */
+/* CKKS: out = a at a lower level and that level's scale; a view of a where it is there already. The only one to use
+ * e->lower, so that one such view lives at a time. */
 GB_CHECK gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned level);
+/* CKKS: a has a level to spend; out, which was multiplied at its level's scale, rescaled onto the next one's. */
+GB_CHECK gb_status gb_engine_spend(gb_engine *e, const char *what, const gb_cipher *a);
+GB_CHECK gb_status gb_engine_rescaled(gb_cipher *out, gb_engine *e);
+/* BFV: out = a modulo its first `limbs` primes (modulus switching), in e->lower or a view of a; *noise is carried on.
+ */
+GB_CHECK gb_status gb_engine_shrink(gb_ct *out, double *noise, gb_engine *e, const gb_ct *a, unsigned limbs);
 /* BFV: products one after another that a set can do at a plaintext prime: params.c. */
 unsigned gb_params_bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits);
+/* Fixed point: fixed.c. va and vb are the operands at one modulus; noise is the larger one's, or the product's. */
+GB_CHECK gb_status gb_engine_fixed_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b,
+                                       const gb_ct *va, const gb_ct *vb, double noise, bool minus);
+GB_CHECK gb_status gb_engine_fixed_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b,
+                                       const gb_ct *va, const gb_ct *vb, double noise, const gb_eval_keys *keys);
+/* Integers with a number in the clear: refuses fixed point. */
+GB_CHECK gb_status gb_engine_integers(gb_engine *e, const char *what, const gb_cipher *a);
 unsigned gb_engine_level(const gb_engine *e, const gb_ct *c);
 
 #endif

@@ -1,12 +1,6 @@
 /* engine/keys: secret, public and evaluation keys. */
 #include "engine/internal.h"
 
-static gb_status check_secret(gb_engine *e, const char *what, const gb_secret *s) {
-    if (gb_params_same(gb_secret_params(s), e->params)) return GB_OK;
-    return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the secret key is of %s, the engine of %s", what,
-                   gb_params_get(gb_secret_params(s))->name, e->info.name);
-}
-
 gb_status gb_key_new(gb_secret **secret, gb_keyset **key, gb_engine *e) {
     GB_TRY(gb_engine_need(e, "new key", true, true, secret, key));
     return gb_secret_new(secret, key, e->ctx, e->params);
@@ -85,7 +79,7 @@ gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secr
     const gb_eval_keys *have;
     GB_TRY(gb_engine_need(e, "make evaluation keys", true, true, k, secret));
     GB_TRY(gb_engine_keys(&have, e, "make evaluation keys", k));
-    GB_TRY(check_secret(e, "make evaluation keys", secret));
+    GB_TRY(gb_engine_secret(e, "make evaluation keys", secret));
     const size_t before = k->keys.count;
     const gb_status s = gb_secret_eval_keys(&k->keys, e->ctx, secret, &galois, 1, e->primes, 0);
     for (size_t i = before; i < k->keys.count; i++) k->keys.keys[i].params = k->params;

@@ -6,6 +6,7 @@
 #define SCALE_BITS 40
 #define PLAIN_BITS_MIN 17 /* 65537 batches for every ring up to 2^15 */
 #define PLAIN_BITS_MAX 60
+#define DOUBLE_BITS 42   /* what encoding and decoding in doubles keep */
 #define PRECISION_SURE 6 /* standard deviations: one slot in 2^29 is worse */
 
 /* What a set is for; the primes are scheme/core/params.c's. In the order that suggestions go through. */
@@ -14,16 +15,20 @@ static const struct use {
     gb_scheme scheme;
     unsigned depth; /* BFV: by gb_params_bfv_depth */
     bool refreshes;
+    unsigned scale_bits; /* CKKS; 0: SCALE_BITS */
 } uses[] = {
-    {"tiny-linear", "public linear maps across ciphertexts, about 3e-4 relative", GB_SCHEME_LINEAR, 0, false},
-    {"linear", "public linear maps across ciphertexts, below 1e-4 relative", GB_SCHEME_LINEAR, 0, false},
-    {"leveled-13", "real numbers, shallow and fast", GB_SCHEME_CKKS, 3, false},
-    {"leveled-14", "real numbers, short polynomials and products of matrices", GB_SCHEME_CKKS, 7, false},
-    {"leveled-15", "real numbers, deep enough for comparisons and small networks", GB_SCHEME_CKKS, 15, false},
-    {"deep-16", "real numbers without a limit of depth: bootstrapping", GB_SCHEME_CKKS, 6, true},
-    {"exact-12", "integers: sums, weighted sums, one product", GB_SCHEME_BFV, 0, false},
-    {"exact-13", "integers: a few products", GB_SCHEME_BFV, 0, false},
-    {"exact-14", "integers: equality of short words, polynomials", GB_SCHEME_BFV, 0, false},
+    {"tiny-linear", "public linear maps across ciphertexts, about 3e-4 relative", GB_SCHEME_LINEAR, 0, false, 0},
+    {"linear", "public linear maps across ciphertexts, below 1e-4 relative", GB_SCHEME_LINEAR, 0, false, 0},
+    {"leveled-13", "real numbers, shallow and fast", GB_SCHEME_CKKS, 3, false, 0},
+    {"leveled-14", "real numbers, short polynomials and products of matrices", GB_SCHEME_CKKS, 7, false, 0},
+    {"leveled-15", "real numbers, deep enough for comparisons and small networks", GB_SCHEME_CKKS, 15, false, 0},
+    {"deep-15", "few real numbers without a limit of depth: bootstrapping with small keys", GB_SCHEME_CKKS, 2, true, 0},
+    {"deep-16", "real numbers without a limit of depth: bootstrapping", GB_SCHEME_CKKS, 6, true, 0},
+    {"joint-14", "real numbers under joint keys: sums, a product", GB_SCHEME_CKKS, 1, false, 150},
+    {"joint-15", "real numbers under joint keys: a few products", GB_SCHEME_CKKS, 3, false, 150},
+    {"exact-12", "integers: sums, weighted sums, one product", GB_SCHEME_BFV, 0, false, 0},
+    {"exact-13", "integers: a few products", GB_SCHEME_BFV, 0, false, 0},
+    {"exact-14", "integers: equality of short words, polynomials", GB_SCHEME_BFV, 0, false, 0},
 };
 
 const char *gb_scheme_name(gb_scheme s) {
@@ -37,8 +42,9 @@ size_t gb_params_count(void) { return GB_COUNT(uses); }
 static double fresh_deviation(unsigned log_n) { return GB_ENGINE_SIGMA * sqrt(4.0 / 3 * exp2(log_n) + 1); }
 
 /* In a slot the N coefficients add with phases: sqrt(N) more. */
-static double ckks_precision(unsigned log_n) {
-    return SCALE_BITS - log2(PRECISION_SURE * fresh_deviation(log_n)) - 0.5 * log_n;
+static double ckks_precision(unsigned log_n, double scale_bits) {
+    const double bits = scale_bits - log2(PRECISION_SURE * fresh_deviation(log_n)) - 0.5 * log_n;
+    return fmin(bits, DOUBLE_BITS);
 }
 
 /* Noise stays below Q / 2t. A product multiplies it by t N and a small constant (1.5 bits; eprint 2018/117, section 4);
@@ -87,8 +93,8 @@ static void fill(gb_params_info *out, const struct use *u, const gb_params *p) {
     out->specials = (unsigned)spec->special_count;
     if (u->scheme == GB_SCHEME_CKKS) {
         out->slots /= 2;
-        out->scale_bits = SCALE_BITS;
-        out->precision = ckks_precision(spec->log_n);
+        out->scale_bits = u->scale_bits ? u->scale_bits : SCALE_BITS;
+        out->precision = ckks_precision(spec->log_n, out->scale_bits);
     } else if (u->scheme == GB_SCHEME_BFV) {
         out->plain_bits = GB_PLAIN_BITS_DEFAULT;
         out->precision = out->plain_bits;
@@ -102,6 +108,10 @@ static gb_status describe(gb_params_info *out, gb_ctx *ctx, const struct use *u)
     GB_TRY(gb_params_named(&p, ctx, u->name));
     fill(out, u, p);
     gb_params_free(p);
+    if (!u->refreshes) return GB_OK;
+    gb_bootstrap_config boot;
+    GB_TRY(gb_bootstrap_config_named(&boot, ctx, u->name));
+    if (boot.log_slots) out->slots = (uint64_t)1 << boot.log_slots; /* what a refresh keeps */
     return GB_OK;
 }
 

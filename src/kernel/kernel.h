@@ -41,10 +41,10 @@ typedef struct gb_kernels {
     unsigned max_bits; /* every modulus given to this table is below 2^max_bits */
     bool centred;      /* the NTTs read wd and iwd */
 
-    /* -- negacyclic NTT, in place. forward: natural order, reduced -> bit-reversed order, reduced. inverse: the
-     *    opposite, scaled by n^-1. 2^3 <= n <= 2^17. -- */
+    /* -- negacyclic NTT. forward: in place, natural order, reduced -> bit-reversed order, reduced. inverse: the
+     *    opposite, scaled by n^-1 and by s (reduced), from `in` to out, which may be in. 2^3 <= n <= 2^17. -- */
     void (*ntt_forward)(uint64_t *x, const gb_ntt *t);
-    void (*ntt_inverse)(uint64_t *x, const gb_ntt *t);
+    void (*ntt_inverse)(uint64_t *out, const uint64_t *in, uint64_t s, const gb_ntt *t);
 
     /* -- cyclic NTT down the columns of a matrix of n = 2^log_n rows of `width` words (width a multiple of 8, rows
      *    `stride` words apart, stride >= width): each column is transformed. Forward leaves rows in bit-reversed

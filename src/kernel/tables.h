@@ -26,7 +26,7 @@ void gb_kernels_fill_ifma_pointwise(gb_kernels *k);
 
 /* What vector variants leave to C: short transforms, tails, rare widths. */
 void gb_ref_ntt_forward(uint64_t *x, const gb_ntt *t);
-void gb_ref_ntt_inverse(uint64_t *x, const gb_ntt *t);
+void gb_ref_ntt_inverse(uint64_t *out, const uint64_t *in, uint64_t s, const gb_ntt *t);
 void gb_ref_pack(uint8_t *packed, const uint64_t *x, size_t n, unsigned bits);
 size_t gb_ref_unpack(uint64_t *x, const uint8_t *packed, size_t n, unsigned bits, uint64_t bound);
 size_t gb_ref_uniform(uint64_t *out, size_t n, const uint64_t *stream, size_t words, const gb_modulus *m);

@@ -69,5 +69,12 @@ void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count) 
 }
 
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count) {
-    for (size_t i = 0; i < count; i++) r->kernels->ntt_inverse(x + (i << r->log_n), &r->ntt[first + i]);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *limb = x + (i << r->log_n);
+        r->kernels->ntt_inverse(limb, limb, 1, &r->ntt[first + i]);
+    }
+}
+
+void gb_ring_inverse_scaled(const gb_ring *r, uint64_t *out, const uint64_t *in, uint64_t s, size_t limb) {
+    r->kernels->ntt_inverse(out, in, s, &r->ntt[limb]);
 }

@@ -44,6 +44,8 @@ static inline size_t gb_bit_reverse(size_t i, unsigned bits) {
 /* Forward/inverse NTT of limbs [first, first + count) of x (x points at limb `first`). */
 void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count);
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count);
+/* One limb's inverse times s (reduced), from in to out, which may be in. */
+void gb_ring_inverse_scaled(const gb_ring *r, uint64_t *out, const uint64_t *in, uint64_t s, size_t limb);
 
 /* ---- twiddle tables: tables.c (gb_ring_new makes those of a ring) ----
  * Fills t for length 2^log_n, 1 <= log_n <= 17, modulo m. cyclic: the transform of Z_q[X]/(X^n - 1) that the columns

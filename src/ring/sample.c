@@ -1,4 +1,5 @@
 /* Samplers: streams of ChaCha20 turned into residues, errors and ternary secrets. */
+#include "base/secrecy.h"
 #include "kernel/arith.h"
 #include "ring/ring.h"
 
@@ -45,6 +46,7 @@ void gb_sample_error(int8_t *out, size_t n, const gb_seed *seed, uint64_t stream
         gb_stream(words, count * sizeof *words, seed, stream, 0, (uint32_t)(at / 8));
         k->binomial(out + at, count, words);
     }
+    gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
     gb_wipe(words, sizeof words);
 }
 
@@ -56,5 +58,6 @@ void gb_sample_ternary(int8_t *out, size_t n, const gb_seed *seed, uint64_t stre
         gb_stream(words, count * sizeof *words, seed, stream, 0, (uint32_t)(at / 8));
         for (size_t i = 0; i < count; i++) out[at + i] = (int8_t)((int)gb_mulhi(words[i], 3) - 1);
     }
+    gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
     gb_wipe(words, sizeof words);
 }

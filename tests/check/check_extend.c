@@ -182,7 +182,7 @@ static bool defined(unsigned op, const trial *t) {
 
 static bool make(trial *t, uint64_t number, unsigned max_bits) {
     static const unsigned sizes[] = {50, 17, 24, 30, 36, 40, 45, 49, 61, 60, 55, 51};
-    static const unsigned terms[] = {1, 2, 3, 7, 8, 9, 16, 17, 33, 63, 64};
+    static const unsigned terms[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 30, 31, 33, 63, 64};
     unsigned bits = sizes[number % (max_bits <= 50 ? 8 : GB_COUNT(sizes))];
     uint64_t top = UINT64_C(1) << bits, q = gb_prime_below(number & 1 ? top - top / 4 : top, 256);
     t->max_bits = max_bits;

@@ -39,7 +39,7 @@ void check_fill(state *s, args *x, unsigned array, size_t words, uint64_t bound)
 }
 
 bool check_modulus(state *s, gb_modulus *m, uint64_t step) {
-    static const unsigned sizes[] = {50, 17, 30, 49, 20, 40, 50, 47, 61, 51, 60, 55};
+    static const unsigned sizes[] = {50, 17, 30, 49, 48, 40, 45, 47, 61, 51, 60, 55, 46, 20};
     const unsigned bits = sizes[s->bench ? 0 : (s->trial / 2 + s->trial / 15) % GB_COUNT(sizes)];
     if (bits > s->table->max_bits) return check_modulus(&(state){.trial = 0, .table = s->table}, m, step);
     const uint64_t top = UINT64_C(1) << bits;

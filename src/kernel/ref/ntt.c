@@ -27,19 +27,16 @@ static void inverse_run(uint64_t *x, uint64_t *y, size_t n, uint64_t w, uint64_t
     for (size_t i = 0; i < n; i++) inverse_pair(&x[i], &y[i], w, wq, q);
 }
 
-/* The last level of the inverse with the scaling by n^-1 folded in: (x, y) in [0, 2q) -> reduced. s = w n^-1. */
-static void inverse_last(uint64_t *x, uint64_t *y, size_t n, uint64_t s, const gb_ntt *t) {
-    uint64_t q = t->m.q, sq = gb_shoup_of(s, &t->m);
+/* The last level of the inverse with the scaling by f = s n^-1 folded in, and into its only twiddle: (x, y) in [0, 2q)
+ * -> reduced. */
+static void inverse_last(uint64_t *x, uint64_t *y, size_t n, uint64_t f, const gb_ntt *t) {
+    const uint64_t q = t->m.q, fq = gb_shoup_of(f, &t->m);
+    const uint64_t w = gb_fold(gb_shoup_lazy(t->iw[1], f, fq, q), q), wq = gb_shoup_of(w, &t->m);
     for (size_t i = 0; i < n; i++) {
         uint64_t a = x[i], b = y[i];
-        x[i] = gb_fold(gb_shoup_lazy(a + b, t->n_inv, t->n_inv64, q), q);
-        y[i] = gb_fold(gb_shoup_lazy(a + 2 * q - b, s, sq, q), q);
+        x[i] = gb_fold(gb_shoup_lazy(a + b, f, fq, q), q);
+        y[i] = gb_fold(gb_shoup_lazy(a + 2 * q - b, w, wq, q), q);
     }
-}
-
-/* w n^-1 for the last level's only twiddle iw[1]. */
-static uint64_t last_twiddle(const gb_ntt *t) {
-    return gb_fold(gb_shoup_lazy(t->iw[1], t->n_inv, t->n_inv64, t->m.q), t->m.q);
 }
 
 static void reduce_lazy(uint64_t *x, size_t n, uint64_t q) { /* [0, 4q) -> [0, q) */
@@ -59,9 +56,10 @@ void gb_ref_ntt_forward(uint64_t *x, const gb_ntt *t) {
     reduce_lazy(x, n, q);
 }
 
-void gb_ref_ntt_inverse(uint64_t *x, const gb_ntt *t) {
+void gb_ref_ntt_inverse(uint64_t *x, const uint64_t *in, uint64_t s, const gb_ntt *t) {
     const uint64_t q = t->m.q;
     const size_t n = (size_t)1 << t->log_n;
+    if (x != in) memcpy(x, in, n * sizeof *x);
     const uint64_t *w = t->iw + n / 2, *wq = t->iw64 + n / 2;
     for (size_t i = 0; i < n / 2; i++) inverse_pair(&x[2 * i], &x[2 * i + 1], w[i], wq[i], q);
     for (size_t groups = n / 4, half = 2; groups > 1; groups /= 2, half *= 2)
@@ -69,7 +67,7 @@ void gb_ref_ntt_inverse(uint64_t *x, const gb_ntt *t) {
             uint64_t *p = x + 2 * i * half;
             inverse_run(p, p + half, half, t->iw[groups + i], t->iw64[groups + i], q);
         }
-    inverse_last(x, x + n / 2, n / 2, last_twiddle(t), t);
+    inverse_last(x, x + n / 2, n / 2, gb_fold(gb_shoup_lazy(s, t->n_inv, t->n_inv64, q), q), t);
 }
 
 static void columns_forward(uint64_t *x, size_t stride, size_t width, const gb_ntt *t) {
@@ -93,8 +91,7 @@ static void columns_inverse(uint64_t *x, size_t stride, size_t width, const gb_n
                 uint64_t *p = x + (2 * i * half + j) * stride;
                 inverse_run(p, p + half * stride, width, t->iw[groups + i], t->iw64[groups + i], q);
             }
-    const uint64_t s = last_twiddle(t);
-    for (size_t j = 0; j < n / 2; j++) inverse_last(x + j * stride, x + (j + n / 2) * stride, width, s, t);
+    for (size_t j = 0; j < n / 2; j++) inverse_last(x + j * stride, x + (j + n / 2) * stride, width, t->n_inv, t);
 }
 
 static void columns_scale(uint64_t *x, size_t stride, size_t width, size_t rows, const uint64_t *s, const uint64_t *s52,

@@ -1,14 +1,15 @@
 /* AVX-512 IFMA variant of kernel/extend.h, for moduli below 2^50.
  *
  * Products are summed as two words, low and high 52 bits apart: sum = hi 2^52 + lo. With q < 2^50 every high half is
- * below 2^48, so 8 products keep hi below 2^51 and lo below 2^55; longer sums are folded every 8 terms. */
+ * below 2^48, so 15 products and a carry keep hi below 2^52, and lo, with what was folded before, is at most 2^56;
+ * longer sums are folded every 15 terms. */
 #include <immintrin.h>
 
 #include "kernel/arith.h"
 #include "kernel/ref/extend.h"
 
 typedef __m512i v8;
-#define FOLD 8
+#define FOLD 15
 
 typedef struct constants {
     v8 q, q2, mask; /* q, 2q, 2^52 - 1 */

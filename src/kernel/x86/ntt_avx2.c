@@ -198,12 +198,12 @@ GB_INLINE void forward_leaf(uint64_t *x, size_t k, const plan *p) {
     }
 }
 
-GB_INLINE void inverse_leaf(uint64_t *x, size_t k, const plan *p) {
+GB_INLINE void inverse_leaf(uint64_t *x, const uint64_t *in, size_t k, const plan *p) {
     __m256d v[4];
 #pragma GCC unroll 2
     for (unsigned j = 0; j < 4; j += 2) {
         const size_t n2 = 4 * k + j, n1 = 2 * n2;
-        const __m256d e = gb_d4_load(x + 4 * j), f = gb_d4_load(x + 4 * j + 4);
+        const __m256d e = gb_d4_load(in + 4 * j), f = gb_d4_load(in + 4 * j + 4);
         __m256d a = _mm256_permute2f128_pd(e, f, 0x20), b = _mm256_permute2f128_pd(e, f, 0x31);
         __m256d c = _mm256_unpacklo_pd(a, b), d = _mm256_unpackhi_pd(a, b);
         __m256d w = _mm256_loadu_pd(p->w + n1);
@@ -225,9 +225,9 @@ static void forward_leaves(uint64_t *x, size_t count, size_t k, const plan *p) {
     for (size_t i = 0; i < count; i++) forward_leaf(x + 16 * i, k + i, &c);
 }
 
-static void inverse_leaves(uint64_t *x, size_t count, size_t k, const plan *p) {
+static void inverse_leaves(uint64_t *x, const uint64_t *in, size_t count, size_t k, const plan *p) {
     const plan c = *p;
-    for (size_t i = 0; i < count; i++) inverse_leaf(x + 16 * i, k + i, &c);
+    for (size_t i = 0; i < count; i++) inverse_leaf(x + 16 * i, in + 16 * i, k + i, &c);
 }
 
 /* All levels of a block of 2^log_n >= 32 words at node k; node 1 is the whole transform. */
@@ -241,13 +241,15 @@ static void forward_block(uint64_t *x, unsigned log_n, size_t k, const plan *p) 
         for (size_t j = 0; j < parts; j++) forward_block(x + j * step, below, (k << levels) + j, p);
 }
 
-static void inverse_block(uint64_t *x, unsigned log_n, size_t k, const plan *p, const scaling *last) {
+static void inverse_block(uint64_t *x, const uint64_t *in, unsigned log_n, size_t k, const plan *p,
+                          const scaling *last) {
     const unsigned levels = next_levels(log_n - 4), below = log_n - levels;
     const size_t step = (size_t)1 << below, parts = (size_t)1 << levels;
     if (below == 4)
-        inverse_leaves(x, parts, k << levels, p);
+        inverse_leaves(x, in, parts, k << levels, p);
     else
-        for (size_t j = 0; j < parts; j++) inverse_block(x + j * step, below, (k << levels) + j, p, NULL);
+        for (size_t j = 0; j < parts; j++)
+            inverse_block(x + j * step, in + j * step, below, (k << levels) + j, p, NULL);
     inverse_any(x, step, step, levels, k, p, false, last);
 }
 
@@ -255,9 +257,11 @@ static plan plan_of(const gb_ntt *t, bool inverse) {
     return (plan){.m = gb_d4_mod_of(&t->m), .w = inverse ? t->iwd : t->wd};
 }
 
-static scaling scaling_of(const gb_ntt *t) {
-    const uint64_t q = t->m.q, r = gb_fold(gb_shoup_lazy(t->iw[1], t->n_inv, t->n_inv64, q), q);
-    const double s = gb_centred(t->n_inv, q), d = gb_centred(r, q), inverse = 1.0 / (double)q;
+/* By f / n. */
+static scaling scaling_of(uint64_t f, const gb_ntt *t) {
+    const uint64_t q = t->m.q, g = gb_fold(gb_shoup_lazy(f, t->n_inv, t->n_inv64, q), q);
+    const uint64_t r = gb_fold(gb_shoup_lazy(t->iw[1], g, gb_shoup_of(g, &t->m), q), q);
+    const double s = gb_centred(g, q), d = gb_centred(r, q), inverse = 1.0 / (double)q;
     return (scaling){.s = _mm256_set1_pd(s),
                      .sq = _mm256_set1_pd(s * inverse),
                      .r = _mm256_set1_pd(d),
@@ -273,14 +277,14 @@ static void ntt_forward(uint64_t *x, const gb_ntt *t) {
     forward_block(x, t->log_n, 1, &p);
 }
 
-static void ntt_inverse(uint64_t *x, const gb_ntt *t) {
+static void ntt_inverse(uint64_t *x, const uint64_t *in, uint64_t s, const gb_ntt *t) {
     if (t->log_n < 5) {
-        gb_ref_ntt_inverse(x, t);
+        gb_ref_ntt_inverse(x, in, s, t);
         return;
     }
     const plan p = plan_of(t, true);
-    const scaling last = scaling_of(t);
-    inverse_block(x, t->log_n, 1, &p, &last);
+    const scaling last = scaling_of(s, t);
+    inverse_block(x, in, t->log_n, 1, &p, &last);
 }
 
 /* ---- columns: a row in place of a word ---- */
@@ -310,7 +314,7 @@ static void columns_forward(uint64_t *x, size_t stride, size_t width, const gb_n
 
 static void columns_inverse(uint64_t *x, size_t stride, size_t width, const gb_ntt *t) {
     const plan p = plan_of(t, true);
-    const scaling last = scaling_of(t);
+    const scaling last = scaling_of(1, t);
     inverse_rows(x, stride, width, t->log_n, 1, &p, &last);
 }
 

@@ -9,6 +9,10 @@
 
 #include "scheme/ckks/ckks.h"
 
+/* The auxiliary modulus of products is at least N 2^GB_BFV_SPARE above that of the ciphertexts, so that switching one
+ * operand to it (mul.c) loses nothing beside the noise of an encryption. */
+#define GB_BFV_SPARE 4
+
 typedef struct gb_bfv gb_bfv; /* plaintext modulus and constants for every level; immutable, shared */
 /* t: prime, 2^16 < t < 2^60, 1 mod 2N for batching, none of the data primes. PARAMS, MEMORY. */
 GB_CHECK gb_status gb_bfv_new(gb_bfv **out, gb_ctx *ctx, const gb_params *p, uint64_t t);

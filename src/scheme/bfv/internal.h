@@ -5,13 +5,23 @@
 #include "scheme/bfv/bfv.h"
 #include "scheme/core/eval.h"
 
-/* What a product of `limbs` primes needs: out of Q to the auxiliary basis B and back. */
+/* A product of ciphertexts of `limbs` primes q_i, Q together, goes through the first `aux` of the auxiliary primes r_k,
+ * R together (mul.c). Every map below takes rows y of coefficients, the number of times their sum wraps as one more row
+ * v, and has one line of weights a target prime; factors that would cost a pass over the data are in the weights. */
 typedef struct gb_bfv_level {
-    gb_extension out, back;         /* Q -> all, B -> all, over the ring of data and auxiliary primes */
-    double fraction[GB_MAX_LIMBS];  /* 1 / q_i */
-    uint64_t hat_inv[GB_MAX_LIMBS]; /* (Q/q_i)^-1 mod q_i */
-    uint64_t delta[GB_MAX_LIMBS];   /* floor(Q / t) mod q_j */
-    uint64_t rest;                  /* Q mod t */
+    unsigned limbs, aux;
+    uint64_t *words;               /* owned: what the pointers below are parts of */
+    uint64_t *hat_inv;             /* [limbs]: (Q/q_i)^-1 mod q_i */
+    uint64_t *aux_hat_inv;         /* [limbs]: R (Q/q_i)^-1 mod q_i */
+    uint64_t *aux_product;         /* [limbs]: R mod q_i */
+    uint64_t *delta;               /* [limbs]: floor(Q / t) mod q_j */
+    uint64_t *lift;                /* [aux][limbs + 1]: y of x -> t x mod r_k */
+    uint64_t *turn;                /* [aux][limbs + 1]: y of R x -> round(R x / Q) (R/r_k)^-1 mod r_k */
+    uint64_t *back;                /* [limbs][aux + 1]: those -> t / R times it, mod q_j */
+    uint64_t *rest;                /* [limbs][aux + 1]: y of x mod R -> x / R mod q_j */
+    uint64_t *special_rest;        /* [limbs][aux + 1]: P times that, P the product of the special primes */
+    double fraction[GB_MAX_LIMBS]; /* 1 / q_i */
+    uint64_t whole;                /* Q mod t */
 } gb_bfv_level;
 
 struct gb_bfv {
@@ -21,8 +31,22 @@ struct gb_bfv {
     gb_ring *ring;  /* data primes, then auxiliary primes */
     const gb_extend_kernels *extend;
     unsigned data, aux;
-    uint32_t *slot;      /* slot i is entry slot[i] of the transform modulo t */
-    gb_bfv_level *level; /* [limbs] */
+    double aux_fraction[GB_MAX_LIMBS]; /* 1 / r_k */
+    uint32_t *slot;                    /* slot i is entry slot[i] of the transform modulo t */
+    gb_bfv_level *level;               /* [limbs] */
 };
+
+static inline uint64_t gb_bfv_residue(const gb_bfv *b, int64_t v) {
+    const int64_t r = v % (int64_t)b->t;
+    return (uint64_t)(r < 0 ? r + (int64_t)b->t : r);
+}
+/* The centred x < t modulo a prime of the ring: noise grows by at most t/2. */
+static inline uint64_t gb_bfv_centred(const gb_bfv *b, uint64_t x, const gb_modulus *m) {
+    const bool negative = x > b->t / 2;
+    const uint64_t a = (negative ? b->t - x : x) % m->q;
+    return negative && a ? m->q - a : a;
+}
+/* round(Q x / t) mod q_j = floor(Q/t) x + round((Q mod t) x / t), x < t. */
+uint64_t gb_bfv_scaled(const gb_bfv *b, unsigned limbs, unsigned j, uint64_t x);
 
 #endif

@@ -1,14 +1,25 @@
-/* Products of BFV ciphertexts: extend to Q B, multiply, scale by t/Q into B, extend back to Q. */
+/* Products of ciphertexts (Kim, Polyakov, Zucca, eprint 2021/204, 3: "HPS over Q").
+ *
+ * The second operand is switched from Q to R, a product of auxiliary primes a little above Q, and both operands are
+ * taken modulo Q R. There the product may wrap, for t / R times a multiple of Q R vanishes modulo Q: so one division by
+ * R, done as any division by primes is, gives the result. Of its 16 L transforms (L primes each in Q and in R) none
+ * is undone again, and the last 2 L are shared with relinearisation, which takes the rest of a division by P off the
+ * same two parts.
+ *
+ * Switching to R adds a rounding error to the second operand, which counts Q / R < 2^-GB_BFV_SPARE / N of itself in
+ * units of Q. */
 #include "scheme/bfv/internal.h"
+
+#define TILE 512 /* coefficients; the rows of one operand at a time stay in the first-level cache */
 
 struct gb_bfv_eval {
     gb_eval *e;
     const gb_bfv *b;
     size_t n;
-    uint64_t *in;      /* [4][aux][N]: the operands modulo B, NTT form */
-    uint64_t *product; /* [3][data + aux][N] */
-    uint64_t *y, *v;   /* [4][max(data, aux)][N] and [4][N]: sources of extensions */
-    uint64_t *plain;   /* [data][N] */
+    uint64_t *y;      /* [4][data][N]: coefficients modulo Q; then what is taken off the products, in transforms */
+    uint64_t *aux;    /* [4][aux][N]: operands modulo R, then the products */
+    uint64_t *second; /* [2][data][N]: the second operand, switched to R, modulo Q */
+    uint64_t *plain;  /* [data][N] */
 };
 
 gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *b) {
@@ -18,12 +29,11 @@ gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *b) {
     if (!gb_params_same(gb_eval_params(e), b->params))
         return gb_fail(ctx, GB_ERR_PARAMS, "evaluator and BFV context have different parameters");
     GB_TRY(gb_alloc_zero(&x, ctx, 1, sizeof *x));
-    size_t n = gb_ring_n(b->ring), rows = gb_max_size(b->data, b->aux);
+    size_t n = gb_ring_n(b->ring);
     x->e = e, x->b = b, x->n = n;
-    gb_status s = gb_alloc(&x->in, ctx, 4 * b->aux * n, sizeof(uint64_t));
-    if (s == GB_OK) s = gb_alloc(&x->product, ctx, 3 * (b->data + b->aux) * n, sizeof(uint64_t));
-    if (s == GB_OK) s = gb_alloc(&x->y, ctx, 4 * rows * n, sizeof(uint64_t));
-    if (s == GB_OK) s = gb_alloc(&x->v, ctx, 4 * n, sizeof(uint64_t));
+    gb_status s = gb_alloc(&x->y, ctx, 4 * b->data * n, sizeof(uint64_t));
+    if (s == GB_OK) s = gb_alloc(&x->aux, ctx, 4 * b->aux * n, sizeof(uint64_t));
+    if (s == GB_OK) s = gb_alloc(&x->second, ctx, 2 * b->data * n, sizeof(uint64_t));
     if (s == GB_OK) s = gb_alloc(&x->plain, ctx, b->data * n, sizeof(uint64_t));
     if (s != GB_OK) {
         gb_bfv_eval_free(x);
@@ -35,10 +45,9 @@ gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *b) {
 
 void gb_bfv_eval_free(gb_bfv_eval *x) {
     if (!x) return;
-    gb_free(x->in);
-    gb_free(x->product);
     gb_free(x->y);
-    gb_free(x->v);
+    gb_free(x->aux);
+    gb_free(x->second);
     gb_free(x->plain);
     gb_free(x);
 }
@@ -47,113 +56,138 @@ gb_eval *gb_bfv_eval_core(const gb_bfv_eval *x) { return x->e; }
 const gb_bfv *gb_bfv_eval_context(const gb_bfv_eval *x) { return x->b; }
 
 typedef struct task {
-    gb_bfv_eval *x;
-    unsigned limbs;
+    const gb_bfv_eval *x;
+    const gb_bfv_level *l;
     const gb_ct *a, *b;
     gb_ct *out;
-    const gb_extension *from; /* of the rows y */
+    size_t first, count; /* parts to divide by R */
+    uint64_t *rests;     /* where relinearisation gathers those of parts 0 and 1 */
 } task;
 
-static uint64_t *y_row(const task *t, size_t poly, unsigned i) {
-    return t->x->y + (poly * gb_max_size(t->x->b->data, t->x->b->aux) + i) * t->x->n;
+static uint64_t *y_row(const task *t, size_t poly, unsigned limb) {
+    return t->x->y + (poly * t->x->b->data + limb) * t->x->n;
 }
-
-static uint64_t *product_row(const task *t, size_t part, unsigned limb) {
-    return t->x->product + (part * (t->x->b->data + t->x->b->aux) + limb) * t->x->n;
+static uint64_t *aux_row(const task *t, size_t poly, unsigned k) {
+    return t->x->aux + (poly * t->x->b->aux + k) * t->x->n;
 }
-
-static const uint64_t *operand(const task *t, size_t poly, unsigned limb) {
-    return gb_ct_limb(poly < 2 ? t->a : t->b, poly & 1, limb);
+static uint64_t *second_row(const task *t, size_t part, unsigned limb) {
+    return t->x->second + (part * t->x->b->data + limb) * t->x->n;
 }
-
-/* Source rows of one operand: coefficients modulo Q. */
-static void operand_row(void *user, size_t i, unsigned worker) {
-    task *t = user;
-    unsigned limb = (unsigned)(i % t->limbs);
-    uint64_t *y = y_row(t, i / t->limbs, limb);
+/* Coefficients y of an operand. Of a square the second operand's are made from the first's, tile by tile. */
+static void operand_limb(void *user, size_t i, unsigned worker) {
+    const task *t = user;
+    const gb_ring *r = t->x->b->ring;
+    const unsigned poly = (unsigned)(i / t->l->limbs), j = (unsigned)(i % t->l->limbs);
+    uint64_t *y = y_row(t, poly, j);
     (void)worker;
-    memcpy(y, operand(t, i / t->limbs, limb), t->x->n * sizeof *y);
-    gb_ring_inverse(t->x->b->ring, y, limb, 1);
+    gb_ring_kernels(r)->mul_scalar(y, gb_ct_limb(poly < 2 ? t->a : t->b, poly & 1, j),
+                                   (poly < 2 ? t->l->hat_inv : t->l->aux_hat_inv)[j], t->x->n, gb_ring_modulus(r, j));
+    gb_ring_inverse(r, y, j, 1);
 }
 
-static void prepare(void *user, size_t poly, unsigned worker) {
-    task *t = user;
-    uint64_t *rows[GB_EXTEND_TERMS];
-    (void)worker;
-    for (unsigned i = 0; i < t->from->sources; i++) rows[i] = y_row(t, poly, i);
-    gb_extension_prepare(t->from, t->x->b->ring, t->x->b->extend, rows, t->x->v + poly * t->x->n);
+/* out row i at out + i * stride = the rows times line i of the weights, modulo primes `first` + i. */
+static void map(const task *t, uint64_t *out, size_t stride, const uint64_t *const *rows, const uint64_t *weight,
+                unsigned terms, unsigned first, unsigned count, size_t n) {
+    for (unsigned i = 0; i < count; i++)
+        t->x->b->extend->extend(out + i * stride, rows, weight + (size_t)i * terms, terms, n,
+                                gb_ring_modulus(t->x->b->ring, first + i));
 }
 
-/* out = the centred value of rows y of `poly`, modulo ring limb `limb`, coefficient form. */
-static void extend_row(const task *t, uint64_t *out, size_t poly, unsigned limb) {
-    const uint64_t *rows[GB_EXTEND_TERMS + 1];
-    const gb_extension *f = t->from;
-    for (unsigned i = 0; i < f->sources; i++) rows[i] = y_row(t, poly, i);
-    rows[f->sources] = t->x->v + poly * t->x->n;
-    t->x->b->extend->extend(out, rows, f->weight + (size_t)limb * (f->sources + 1), f->sources + 1, t->x->n,
-                            gb_ring_modulus(t->x->b->ring, limb));
-}
-
-static void operand_aux(void *user, size_t i, unsigned worker) {
-    task *t = user;
-    const gb_bfv *b = t->x->b;
-    size_t poly = i / b->aux;
-    unsigned limb = b->data + (unsigned)(i % b->aux);
-    uint64_t *out = t->x->in + i * t->x->n;
-    (void)worker;
-    extend_row(t, out, poly, limb);
-    gb_ring_forward(b->ring, out, limb, 1);
-}
-
-/* One limb of the three products, back in coefficient form; limbs of Q go to the rows y, times t. */
-static void multiply_limb(void *user, size_t i, unsigned worker) {
-    task *t = user;
-    const gb_bfv *b = t->x->b;
-    bool data = i < t->limbs;
-    unsigned limb = data ? (unsigned)i : b->data + (unsigned)(i - t->limbs);
-    const gb_modulus *m = gb_ring_modulus(b->ring, limb);
-    const uint64_t *in[4];
-    uint64_t *d[3];
-    (void)worker;
-    for (size_t p = 0; p < 4; p++)
-        in[p] = data ? operand(t, p, limb) : t->x->in + (p * b->aux + (limb - b->data)) * t->x->n;
-    for (size_t p = 0; p < 3; p++) d[p] = data ? y_row(t, p, limb) : product_row(t, p, limb);
-    b->extend->tensor(d[0], d[1], d[2], in[0], in[1], in[2], in[3], t->x->n, m);
-    for (size_t p = 0; p < 3; p++) {
-        gb_ring_inverse(b->ring, d[p], limb, 1);
-        gb_ring_kernels(b->ring)->mul_scalar(d[p], d[p], b->t % m->q, t->x->n, m);
+/* The first operand times t modulo R; the second one switched to R, and from there modulo Q. */
+static void operands_tile(void *user, size_t tile, unsigned worker) {
+    const task *t = user;
+    const gb_bfv_eval *x = t->x;
+    const gb_bfv_level *l = t->l;
+    const gb_bfv *b = x->b;
+    const size_t n = gb_min_size(TILE, x->n), at = tile * n;
+    uint64_t *v = gb_eval_scratch(x->e, worker, 0);
+    const uint64_t *rows[GB_EXTEND_TERMS];
+    for (size_t poly = 0; poly < 4; poly++) {
+        for (unsigned i = 0; i < l->limbs; i++) {
+            uint64_t *y = y_row(t, poly, i) + at;
+            if (poly >= 2 && t->a == t->b)
+                gb_ring_kernels(b->ring)->mul_scalar(y, y_row(t, poly - 2, i) + at, l->aux_product[i], n,
+                                                     gb_ring_modulus(b->ring, i));
+            rows[i] = y;
+        }
+        b->extend->quotient(v, rows, l->fraction, l->limbs, n);
+        rows[l->limbs] = v;
+        map(t, aux_row(t, poly, 0) + at, x->n, rows, poly < 2 ? l->lift : l->turn, l->limbs + 1, b->data, l->aux, n);
+        if (poly < 2) continue;
+        for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, poly, k) + at;
+        b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
+        rows[l->aux] = v;
+        map(t, second_row(t, poly - 2, 0) + at, x->n, rows, l->back, l->aux + 1, 0, l->limbs, n);
     }
 }
 
-/* (t d - [t d]_Q) / Q modulo one auxiliary prime. */
-static void divide_row(void *user, size_t i, unsigned worker) {
-    task *t = user;
+/* One prime of the three products: of Q times t / R, as transforms; of R as coefficients y. */
+static void multiply_limb(void *user, size_t i, unsigned worker) {
+    const task *t = user;
     const gb_bfv *b = t->x->b;
-    size_t part = i / b->aux;
-    unsigned limb = b->data + (unsigned)(i % b->aux);
-    uint64_t *d = product_row(t, part, limb), *rest = t->x->in + i * t->x->n; /* the operands are spent */
+    const bool data = i < t->l->limbs;
+    const unsigned k = (unsigned)(data ? i : i - t->l->limbs), limb = data ? k : b->data + k;
+    const gb_modulus *m = gb_ring_modulus(b->ring, limb);
     (void)worker;
-    extend_row(t, rest, part, limb);
-    b->extend->sub_mul(d, d, rest, t->from->product_inv[limb], t->x->n, gb_ring_modulus(b->ring, limb));
+    if (data) {
+        uint64_t *second[] = {second_row(t, 0, k), second_row(t, 1, k)};
+        for (size_t p = 0; p < 2; p++) gb_ring_forward(b->ring, second[p], limb, 1);
+        b->extend->tensor(gb_ct_limb(t->out, 0, k), gb_ct_limb(t->out, 1, k), gb_ct_limb(t->out, 2, k),
+                          gb_ct_limb(t->a, 0, k), gb_ct_limb(t->a, 1, k), second[0], second[1], t->x->n, m);
+        return;
+    }
+    uint64_t *row[4];
+    for (size_t p = 0; p < 4; p++) gb_ring_forward(b->ring, row[p] = aux_row(t, p, k), limb, 1);
+    b->extend->tensor(row[0], row[1], row[2], row[0], row[1], row[2], row[3], t->x->n, m);
+    for (size_t p = 0; p < 3; p++) gb_ring_inverse(b->ring, row[p], limb, 1);
 }
 
-static void back_source(void *user, size_t i, unsigned worker) {
-    task *t = user;
+/* ---- division by R ---- */
+static void rest_tile(void *user, size_t tile, unsigned worker) {
+    const task *t = user;
     const gb_bfv *b = t->x->b;
-    (void)worker;
-    memcpy(y_row(t, i / b->aux, (unsigned)(i % b->aux)), product_row(t, i / b->aux, b->data + (unsigned)(i % b->aux)),
-           t->x->n * sizeof(uint64_t));
+    const gb_bfv_level *l = t->l;
+    const size_t n = gb_min_size(TILE, t->x->n), at = tile * n;
+    uint64_t *v = gb_eval_scratch(t->x->e, worker, 0), *more = gb_eval_scratch(t->x->e, worker, 1);
+    const uint64_t *rows[GB_EXTEND_TERMS];
+    for (size_t part = t->first; part < t->first + t->count; part++) {
+        for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, part, k) + at;
+        b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
+        rows[l->aux] = v;
+        if (!t->rests) map(t, y_row(t, part, 0) + at, t->x->n, rows, l->rest, l->aux + 1, 0, l->limbs, n);
+        for (unsigned j = 0; t->rests && j < l->limbs; j++) {
+            uint64_t *sum = t->rests + (part * l->limbs + j) * t->x->n + at;
+            map(t, more, 0, rows, l->special_rest + (size_t)j * (l->aux + 1), l->aux + 1, j, 1, n);
+            gb_ring_kernels(b->ring)->add(sum, sum, more, n, gb_ring_modulus(b->ring, j));
+        }
+    }
 }
 
-static void back_row(void *user, size_t i, unsigned worker) {
+static void rest_limb(void *user, size_t i, unsigned worker) {
+    const task *t = user;
+    const gb_ring *r = t->x->b->ring;
+    const unsigned part = (unsigned)(t->first + i / t->l->limbs), j = (unsigned)(i % t->l->limbs);
+    uint64_t *out = gb_ct_limb(t->out, part, j), *rest = y_row(t, part, j);
+    (void)worker;
+    gb_ring_forward(r, rest, j, 1);
+    gb_ring_kernels(r)->sub(out, out, rest, t->x->n, gb_ring_modulus(r, j));
+}
+
+static void divide(task *t, size_t first, size_t count) {
+    gb_ctx *ctx = gb_eval_ctx(t->x->e);
+    t->first = first, t->count = count;
+    gb_parallel(ctx, gb_ceil_div(t->x->n, TILE), rest_tile, t);
+    gb_parallel(ctx, count * t->l->limbs, rest_limb, t);
+}
+
+/* The rests of parts 0 and 1 times P, to those of the key switch. */
+static void add_rests(void *user, uint64_t *rows) {
     task *t = user;
-    unsigned part = (unsigned)(i / t->limbs), limb = (unsigned)(i % t->limbs);
-    uint64_t *out = gb_ct_limb(t->out, part, limb);
-    (void)worker;
-    extend_row(t, out, part, limb);
-    gb_ring_forward(t->x->b->ring, out, limb, 1);
+    t->first = 0, t->count = 2, t->rests = rows;
+    gb_parallel(gb_eval_ctx(t->x->e), gb_ceil_div(t->x->n, TILE), rest_tile, t);
 }
 
+/* ---- the operations ---- */
 static gb_status check(gb_bfv_eval *x, const gb_ct *out, const gb_ct *a, const gb_ct *b) {
     gb_ctx *ctx = gb_eval_ctx(x->e);
     if (!gb_params_same(a->params, x->b->params) || !gb_params_same(b->params, x->b->params))
@@ -167,31 +201,35 @@ static gb_status check(gb_bfv_eval *x, const gb_ct *out, const gb_ct *a, const g
     return GB_OK;
 }
 
+/* The products, modulo Q in t->out and modulo R in x->aux; the division is left to do. */
+static void multiply(task *t) {
+    gb_ctx *ctx = gb_eval_ctx(t->x->e);
+    const size_t limbs = t->l->limbs;
+    gb_parallel(ctx, (t->a == t->b ? 2 : 4) * limbs, operand_limb, t);
+    gb_parallel(ctx, gb_ceil_div(t->x->n, TILE), operands_tile, t);
+    t->out->limbs = t->l->limbs;
+    t->out->parts = 3;
+    t->out->ntt = true;
+    t->out->scale = 1;
+    gb_parallel(ctx, limbs + t->l->aux, multiply_limb, t);
+}
+
 gb_status gb_bfv_tensor(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct *b) {
-    gb_ctx *ctx = gb_eval_ctx(x->e);
     GB_TRY(check(x, out, a, b));
-    const gb_bfv_level *l = &x->b->level[a->limbs];
-    task t = {x, a->limbs, a, b, out, &l->out};
-    gb_parallel(ctx, 4 * (size_t)t.limbs, operand_row, &t);
-    gb_parallel(ctx, 4, prepare, &t);
-    gb_parallel(ctx, 4 * (size_t)x->b->aux, operand_aux, &t);
-    gb_parallel(ctx, t.limbs + x->b->aux, multiply_limb, &t);
-    gb_parallel(ctx, 3, prepare, &t);
-    gb_parallel(ctx, 3 * (size_t)x->b->aux, divide_row, &t);
-    t.from = &l->back;
-    gb_parallel(ctx, 3 * (size_t)x->b->aux, back_source, &t);
-    gb_parallel(ctx, 3, prepare, &t);
-    out->limbs = a->limbs;
-    out->parts = 3;
-    out->ntt = true;
-    out->scale = 1;
-    gb_parallel(ctx, 3 * (size_t)t.limbs, back_row, &t);
+    task t = {.x = x, .l = &x->b->level[a->limbs], .a = a, .b = b, .out = out};
+    multiply(&t);
+    divide(&t, 0, 3);
     return GB_OK;
 }
 
-gb_status gb_bfv_mul(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
-    GB_TRY(gb_bfv_tensor(out, x, a, b));
-    return gb_ct_relinearize(out, x->e, k);
+gb_status gb_bfv_mul(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct *b, const gb_eval_keys *keys) {
+    const gb_switch_key *k;
+    GB_TRY(check(x, out, a, b));
+    GB_TRY(gb_eval_keys_find(&k, gb_eval_ctx(x->e), keys, 1, a->limbs)); /* before the work, not after it */
+    task t = {.x = x, .l = &x->b->level[a->limbs], .a = a, .b = b, .out = out};
+    multiply(&t);
+    divide(&t, 2, 1);
+    return gb_eval_relinearize(out, x->e, keys, &(gb_eval_rest){add_rests, &t});
 }
 
 static gb_status plain(gb_pt *out, gb_bfv_eval *x, const gb_ct *a, const uint64_t *poly, bool up) {

@@ -95,3 +95,36 @@ void gb_diagonals_scale(gb_diagonals *m, double factor) {
     for (size_t d = 0; d < m->count; d++)
         for (size_t i = 0; i < 2 * m->n; i++) m->re[d][i] *= factor;
 }
+
+gb_status gb_diagonals_halves(gb_diagonals *m, gb_ctx *ctx) {
+    const size_t n = m->n;
+    for (size_t d = 0; d < m->count; d++) {
+        double *wide;
+        GB_TRY(gb_alloc(&wide, ctx, 4 * n, sizeof(double)));
+        for (size_t i = 0; i < n; i++) { /* -i (a + i b) = b - i a */
+            wide[i] = m->re[d][i], wide[2 * n + i] = m->im[d][i];
+            wide[n + i] = m->im[d][i], wide[3 * n + i] = -m->re[d][i];
+        }
+        gb_free(m->re[d]);
+        m->re[d] = wide;
+        m->im[d] = wide + 2 * n;
+    }
+    m->n = 2 * n;
+    return GB_OK;
+}
+
+gb_status gb_diagonals_join(gb_diagonals *out, gb_ctx *ctx, size_t n) {
+    size_t same = 0, other = 0;
+    *out = (gb_diagonals){.n = 2 * n};
+    gb_status s = diagonal(&same, out, ctx, 0);
+    if (s == GB_OK) s = diagonal(&other, out, ctx, (long)n);
+    if (s != GB_OK) {
+        gb_diagonals_release(out);
+        return s;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out->re[same][i] = out->re[other][n + i] = 1;
+        out->im[other][i] = out->im[same][n + i] = 1;
+    }
+    return GB_OK;
+}

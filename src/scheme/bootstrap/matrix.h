@@ -19,5 +19,10 @@ GB_CHECK gb_status gb_diagonals_compose(gb_diagonals *m, gb_ctx *ctx, const gb_d
 GB_CHECK gb_status gb_diagonals_stages(gb_diagonals *out, gb_ctx *ctx, size_t n, size_t len, unsigned count,
                                        bool inverse);
 void gb_diagonals_scale(gb_diagonals *m, double factor);
+/* *m over 2 n slots: (M x, -i M x) for x that repeats, so that the real parts are the real and imaginary ones of M x.
+ * After an error m is still to be released. */
+GB_CHECK gb_status gb_diagonals_halves(gb_diagonals *m, gb_ctx *ctx);
+/* (a, b) in 2 n slots to (a + i b, a + i b). */
+GB_CHECK gb_status gb_diagonals_join(gb_diagonals *out, gb_ctx *ctx, size_t n);
 
 #endif

@@ -48,26 +48,70 @@ GB_CHECK gb_status gb_ckks_mul_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, do
 GB_CHECK gb_status gb_ckks_mul(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
 /* Product, relinearised and rescaled by one level at once. */
 GB_CHECK gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
+/* The two halves of that: products of three parts may be summed (gb_ct_add) before they are relinearised together.
+ * Scales are kept; out as for gb_ckks_mul. */
+GB_CHECK gb_status gb_ckks_tensor(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b);
+GB_CHECK gb_status gb_ckks_relinearize_rescale(gb_ct *c, gb_eval *e, const gb_eval_keys *k);
+/* out = sum of weight[i] a[i] in one pass, at `limbs` (no a[i] has fewer) and at exactly `scale`: each weight is
+ * rounded to an integer at scale / a[i].scale. add: onto what out holds, which has these limbs and this scale, and two
+ * parts or three. out may be an a[i]. Errors: ARGUMENT (count), PARAMS, LEVEL, RANGE. */
+#define GB_COMBINE_TERMS 64
+GB_CHECK gb_status gb_ckks_combine(gb_ct *out, gb_eval *e, const gb_ct *const *a, const double *weight, size_t count,
+                                   unsigned limbs, double scale, bool add);
 GB_CHECK gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e); /* one level down: the scale is divided by its primes */
 GB_CHECK gb_status gb_ckks_rotate(gb_ct *out, gb_eval *e, const gb_ct *a, int step, const gb_eval_keys *k);
 GB_CHECK gb_status gb_ckks_conjugate(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_eval_keys *k);
 
 /* ---- linear transforms: linear.c ----
  * y[i] = sum over diagonals d of D_d[i] x[(i + d) mod period], for vectors of `period` slots (a power of two up to
- * N/2, repeated when smaller), by double-hoisted baby and giant steps (eprint 2020/1203, 3.3). Immutable. */
+ * N/2, repeated when smaller), banded or dense, by double-hoisted baby and giant steps (eprint 2020/1203, 3.3; giant
+ * steps by Horner's rule where that costs no rotation more, so that one key serves all of them). Immutable. */
 typedef struct gb_ckks_linear gb_ckks_linear;
 typedef struct gb_ckks_diagonal {
     int step;              /* d, any integer, taken modulo period */
     const double *re, *im; /* `period` values; im may be NULL */
 } gb_ckks_diagonal;
-/* Encodes the diagonals at `limbs` limbs and `scale`. baby: distance of giant steps in units of the steps' common
- * divisor, 0: the cheapest. Errors: ARGUMENT, RANGE, MEMORY. */
+typedef enum gb_ckks_linear_keys {
+    GB_LINEAR_FAST = 0,      /* fewest rotations, then fewest keys: a key for each baby step, and for giant steps one,
+                                two (steps around 0), or one each when they leave gaps */
+    GB_LINEAR_ONE_GIANT = 1, /* a key for each baby step and one for giant steps; gaps are crossed step by step */
+    GB_LINEAR_FEWEST = 2     /* two keys: unit step and giant step; a third when 0 is not the lowest step. A baby step
+                                then costs as much as a giant one, about three hoisted ones */
+} gb_ckks_linear_keys;
+typedef struct gb_ckks_linear_config {
+    size_t size;              /* sizeof(gb_ckks_linear_config), set by gb_ckks_linear_config_defaults */
+    size_t baby;              /* baby steps to a giant step, in units of the steps' common divisor; 0 (default): the
+                                 cheapest up to 64. Each baby step is one ciphertext modulo Q P of memory in a run */
+    gb_ckks_linear_keys keys; /* default GB_LINEAR_FAST */
+    bool compact;             /* keep one limb of each diagonal and make the others when they are used: the memory of
+                                 the matrix falls by limbs + special primes, a product costs a transform a limb more
+                                 (three to five times as much). Default false */
+} gb_ckks_linear_config;
+void gb_ckks_linear_config_defaults(gb_ckks_linear_config *c);
+/* Encodes the diagonals at `limbs` limbs and `scale`; config NULL: the defaults. Errors: ARGUMENT, RANGE (compact:
+ * coefficients must stay below half of the first prime), MEMORY. */
 GB_CHECK gb_status gb_ckks_linear_new(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder *e, size_t period,
                                       const gb_ckks_diagonal *diagonals, size_t count, unsigned limbs, double scale,
-                                      size_t baby);
+                                      const gb_ckks_linear_config *config);
+/* The same for a dense matrix of any shape up to N/2 x N/2, row after row (im NULL: real): y = M x. x is repeated with
+ * the period of cols padded to a power of two, whatever it holds beyond cols; y has that of rows, 0 beyond them. It
+ * takes as many products as the shorter side has entries (padded), less for diagonals of zeros, and a wide matrix
+ * log2(cols / rows) rotations more (the hybrid method of Juvekar et al., eprint 2018/073). */
+GB_CHECK gb_status gb_ckks_linear_dense(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder *e, size_t rows,
+                                        size_t cols, const double *re, const double *im, unsigned limbs, double scale,
+                                        const gb_ckks_linear_config *config);
 void gb_ckks_linear_free(gb_ckks_linear *m);
-/* Galois elements whose keys the transform needs; answers how many (out may be NULL to count). */
+/* Galois elements whose keys the transform needs, each once; answers how many (out may be NULL to count). */
 size_t gb_ckks_linear_galois(uint64_t *out, size_t max, const gb_ckks_linear *m);
+typedef struct gb_ckks_linear_info {
+    size_t keys;         /* rotation keys */
+    size_t hoisted;      /* rotations that share one decomposition */
+    size_t rotations;    /* rotations with a decomposition each */
+    size_t products;     /* diagonals */
+    size_t matrix_bytes; /* of the diagonals: (limbs + special) * 2 * period words each, or 2 * period when compact */
+    size_t work_bytes;   /* borrowed from the evaluator while it runs */
+} gb_ckks_linear_info;
+void gb_ckks_linear_cost(gb_ckks_linear_info *out, const gb_ckks_linear *m);
 /* out = M a at M's limbs (a has at least as many); the scale multiplies, rescale apart. out may alias a. */
 GB_CHECK gb_status gb_ckks_linear_apply(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ckks_linear *m,
                                         const gb_eval_keys *k);

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "scheme/ckks/ckks.h"
+#include "scheme/core/core.h"
 
 struct gb_ckks_encoder {
     const gb_params *params;
@@ -132,17 +133,26 @@ static void to_limb(void *user, size_t j, unsigned worker) {
     const gb_ring *r = gb_params_ring(t->params);
     size_t n = gb_ring_n(r);
     size_t limb = j < t->out->limbs ? j : gb_params_get(t->params)->data_count + (j - t->out->limbs);
-    const gb_modulus *m = gb_ring_modulus(r, limb);
-    uint64_t *out = t->out->data + j * n, q = m->q, ratio = m->ratio[1]; /* floor(2^64 / q) */
+    uint64_t *out = t->out->data + j * n;
     (void)worker;
-    for (size_t i = 0; i < n; i++) {
-        int64_t v = t->c[i];
-        uint64_t a = v < 0 ? (uint64_t)-v : (uint64_t)v;
-        uint64_t x = a - (uint64_t)(((unsigned __int128)a * ratio) >> 64) * q; /* < 2q */
-        x -= x >= q ? q : 0;
-        out[i] = v < 0 && x ? q - x : x;
-    }
+    gb_residues_of(out, t->c, n, gb_ring_modulus(r, limb));
     gb_ring_forward(r, out, limb, 1);
+}
+
+/* Messages are secret: no branch on them but for the verdict whether all |c * scale| < bound (no NaN either). */
+static bool all_below(const double *c, size_t n, double scale, double bound) {
+    bool below = true;
+    for (size_t i = 0; i < n; i++) below &= fabs(c[i] * scale) < bound;
+    gb_declassify(&below, sizeof below);
+    return below;
+}
+
+/* To the nearest integer, halves away from zero, for |x| < 2^62. x less its whole part is exact: from 2^53 on it is 0.
+ * (llround of the C library branches on the number's size.) */
+static inline int64_t round_half_away(double x) {
+    int64_t whole = (int64_t)x;
+    double rest = x - (double)whole;
+    return whole + (rest >= 0.5) - (rest <= -0.5);
 }
 
 /* Rounds c * scale; RANGE when one leaves the modulus or 2^62. */
@@ -153,16 +163,12 @@ static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *
     size_t n = gb_ring_n(r), rows = out->limbs + (out->special ? gb_params_get(p)->special_count : 0);
     double bound = ldexp(1, (int)fmin(62, gb_ring_log2_q(r, out->limbs) - 1));
     int64_t *rounded;
+    if (!all_below(c, n, scale, bound))
+        return gb_fail(ctx, GB_ERR_RANGE, "a coefficient is not below 2^%.0f at scale %g; use a smaller scale",
+                       log2(bound), scale);
     GB_TRY(gb_alloc(&rounded, ctx, n, sizeof(int64_t)));
-    for (size_t i = 0; i < n; i++) {
-        double v = c[i] * scale;
-        if (!(fabs(v) < bound)) {
-            gb_free(rounded);
-            return gb_fail(ctx, GB_ERR_RANGE, "coefficient %zu is not below 2^%.0f at scale %g; use a smaller scale", i,
-                           log2(bound), scale);
-        }
-        rounded[i] = llround(v);
-    }
+    for (size_t i = 0; i < n; i++) rounded[i] = round_half_away(c[i] * scale);
+    gb_secrecy_set(rounded, n * sizeof *rounded, gb_secrecy_of(c, n * sizeof *c)); /* the zeros between, too */
     to_limbs t = {p, rounded, out};
     gb_parallel(ctx, rows, to_limb, &t);
     gb_wipe(rounded, n * sizeof(int64_t));

@@ -286,13 +286,24 @@ double gb_ckks_inverse_error(double a, double b, unsigned squarings) {
     return pow((b - a) / (b + a), exp2((double)squarings + 1));
 }
 
-/* out = factor x + shift, one level down, at x's scale. */
-static gb_status affine(gb_ct *out, gb_eval *e, const gb_ct *x, double factor, double shift) {
+/* out = factor x + shift, one level down, at this scale. */
+static gb_status affine(gb_ct *out, gb_eval *e, const gb_ct *x, double factor, double shift, double scale) {
     double divisor = gb_params_divisor(x->params, gb_params_level(x->params, x->limbs));
-    GB_TRY(gb_ckks_mul_scalar(out, e, x, factor, divisor));
+    GB_TRY(gb_ckks_mul_scalar(out, e, x, factor, scale * divisor / x->scale));
     GB_TRY(gb_ckks_rescale(out, e));
-    out->scale = x->scale;
+    out->scale = scale;
     return gb_ckks_add_scalar(out, e, out, shift);
+}
+
+/* The scale that the first factor needs so that the product with the squares of y, which start at x's, has x's. */
+static double goldschmidt_scale(const gb_ct *x, unsigned squarings) {
+    unsigned level = gb_params_level(x->params, x->limbs) - 1;
+    double scale = x->scale, y = x->scale;
+    for (unsigned i = 0; i < squarings; i++) {
+        y *= y / gb_params_divisor(x->params, level - i);
+        scale *= gb_params_divisor(x->params, level - i - 1) / y;
+    }
+    return scale;
 }
 
 /* 1/x = s / (1 - y) with y = 1 - s x, s = 2 / (a + b): the product of (1 + y^(2^i)). */
@@ -320,8 +331,8 @@ gb_status gb_ckks_inverse(gb_ct *out, gb_eval *e, const gb_ct *x, double a, doub
     GB_TRY(gb_ct_init(&y, ctx, x->params, 2, x->limbs));
     gb_status status = gb_ct_init(&result, ctx, x->params, 2, x->limbs);
     if (status == GB_OK) status = gb_ct_init(&work, ctx, x->params, 3, x->limbs);
-    if (status == GB_OK) status = affine(&y, e, x, -s, 1);
-    if (status == GB_OK) status = affine(&result, e, x, -s * s, 2 * s); /* s (1 + y) */
+    if (status == GB_OK) status = affine(&y, e, x, -s, 1, x->scale);
+    if (status == GB_OK) status = affine(&result, e, x, -s * s, 2 * s, goldschmidt_scale(x, squarings)); /* s (1 + y) */
     if (status == GB_OK) status = goldschmidt(&result, &y, &work, e, squarings, k);
     if (status == GB_OK) status = gb_ct_copy(out, ctx, &result);
     gb_ct_release(&y);

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "scheme/ckks/ckks.h"
+#include "scheme/core/eval.h"
 
 static gb_status same_scale(gb_eval *e, double a, double b) {
     if (!(fabs(a - b) <= ldexp(fabs(a), -40)))
@@ -112,8 +113,8 @@ static void mul_scalar_limb(void *user, size_t j, unsigned worker) {
 
 static gb_status scalar_of(double *out, gb_eval *e, double s, double scale) {
     *out = round(s * scale);
-    if (!(fabs(*out) < ldexp(1, 120)))
-        return gb_fail(gb_eval_ctx(e), GB_ERR_RANGE, "a scalar at scale 2^%.1f is not below 2^120", log2(scale));
+    if (!(fabs(*out) < ldexp(1, 240)))
+        return gb_fail(gb_eval_ctx(e), GB_ERR_RANGE, "a scalar at scale 2^%.1f is not below 2^240", log2(scale));
     return GB_OK;
 }
 
@@ -135,7 +136,7 @@ gb_status gb_ckks_mul_scalar(gb_ct *out, gb_eval *e, const gb_ct *a, double s, d
     return GB_OK;
 }
 
-static gb_status product(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b) {
+gb_status gb_ckks_tensor(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b) {
     gb_ct va, vb;
     if (out == a || out == b || out->room < 3)
         return gb_fail(gb_eval_ctx(e), GB_ERR_ARGUMENT, "a product needs an output of its own with room for 3 parts");
@@ -147,35 +148,92 @@ static gb_status product(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b)
 }
 
 gb_status gb_ckks_mul(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
-    GB_TRY(product(out, e, a, b));
+    GB_TRY(gb_ckks_tensor(out, e, a, b));
     return gb_ct_relinearize(out, e, k);
 }
 
-/* Primes of the level of c, LEVEL when it is the last. */
-static gb_status level_primes(unsigned *count, gb_eval *e, const gb_ct *c) {
+/* Primes of the level of c and their product, LEVEL when it is the last. */
+static gb_status level_primes(unsigned *count, double *divisor, gb_eval *e, const gb_ct *c) {
     unsigned level = gb_params_level(c->params, c->limbs);
     if (level == 0)
         return gb_fail(gb_eval_ctx(e), GB_ERR_LEVEL, "no level left to rescale; bootstrap or choose deeper parameters");
     *count = c->limbs - gb_params_limbs(c->params, level - 1);
+    *divisor = gb_params_divisor(c->params, level);
+    return GB_OK;
+}
+
+gb_status gb_ckks_relinearize_rescale(gb_ct *c, gb_eval *e, const gb_eval_keys *k) {
+    unsigned primes = 0;
+    double divisor = 1;
+    GB_TRY(level_primes(&primes, &divisor, e, c));
+    GB_TRY(gb_ct_relinearize_divide(c, e, k, primes));
+    c->scale /= divisor;
     return GB_OK;
 }
 
 gb_status gb_ckks_mul_rescale(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {
-    unsigned primes = 0;
-    GB_TRY(product(out, e, a, b));
-    GB_TRY(level_primes(&primes, e, out));
-    double divisor = gb_params_divisor(out->params, gb_params_level(out->params, out->limbs));
-    GB_TRY(gb_ct_relinearize_divide(out, e, k, primes));
-    out->scale /= divisor;
-    return GB_OK;
+    GB_TRY(gb_ckks_tensor(out, e, a, b));
+    return gb_ckks_relinearize_rescale(out, e, k);
 }
 
 gb_status gb_ckks_rescale(gb_ct *c, gb_eval *e) {
     unsigned primes = 0;
-    GB_TRY(level_primes(&primes, e, c));
-    double divisor = gb_params_divisor(c->params, gb_params_level(c->params, c->limbs));
+    double divisor = 1;
+    GB_TRY(level_primes(&primes, &divisor, e, c));
     GB_TRY(gb_ct_divide(c, e, primes));
     c->scale /= divisor;
+    return GB_OK;
+}
+
+/* ---- sums of multiples ---- */
+typedef struct combine_task {
+    gb_eval *e;
+    gb_ct *out;
+    const gb_ct *a[GB_COMBINE_TERMS];
+    double weight[GB_COMBINE_TERMS]; /* integers */
+    size_t count;
+    bool add;
+} combine_task;
+
+static void combine_limb(void *user, size_t j, unsigned worker) {
+    combine_task *t = user;
+    const gb_eval *e = t->e;
+    const gb_modulus *m = gb_ring_modulus(e->ring, j);
+    const uint64_t *rows[GB_COMBINE_TERMS];
+    uint64_t weight[GB_COMBINE_TERMS], *sum = gb_eval_scratch(e, worker, 0);
+    for (size_t i = 0; i < t->count; i++) weight[i] = residue(t->weight[i], m);
+    for (unsigned p = 0; p < 2; p++) {
+        uint64_t *out = gb_ct_limb(t->out, p, (unsigned)j);
+        for (size_t i = 0; i < t->count; i++) rows[i] = gb_ct_limb(t->a[i], p, (unsigned)j);
+        e->extend->extend(sum, rows, weight, t->count, e->n, m);
+        if (t->add)
+            e->kernels->add(out, out, sum, e->n, m);
+        else
+            memcpy(out, sum, e->n * sizeof(*out));
+    }
+}
+
+gb_status gb_ckks_combine(gb_ct *out, gb_eval *e, const gb_ct *const *a, const double *weight, size_t count,
+                          unsigned limbs, double scale, bool add) {
+    combine_task t = {.e = e, .out = out, .count = count, .add = add};
+    gb_ctx *ctx = gb_eval_ctx(e);
+    if (count < 1 || count > GB_COMBINE_TERMS)
+        return gb_fail(ctx, GB_ERR_ARGUMENT, "a sum of %zu multiples; 1 to %d", count, GB_COMBINE_TERMS);
+    for (size_t i = 0; i < count; i++) {
+        if (!gb_params_same(a[i]->params, gb_eval_params(e)) || a[i]->parts != 2 || !a[i]->ntt)
+            return gb_fail(ctx, GB_ERR_PARAMS, "a sum takes two-part ciphertexts in NTT form of the evaluator's set");
+        if (a[i]->limbs < limbs)
+            return gb_fail(ctx, GB_ERR_LEVEL, "a sum at %u limbs takes no ciphertext of %u", limbs, a[i]->limbs);
+        t.a[i] = a[i];
+        GB_TRY(scalar_of(&t.weight[i], e, weight[i], scale / a[i]->scale));
+    }
+    if (!gb_params_same(out->params, gb_eval_params(e)) || (add && (!out->ntt || out->limbs != limbs)))
+        return gb_fail(ctx, GB_ERR_LEVEL, "what a sum is added to has %u limbs, not %u", out->limbs, limbs);
+    if (add)
+        GB_TRY(same_scale(e, out->scale, scale));
+    else
+        GB_TRY(gb_ct_shape(out, ctx, limbs, scale));
+    gb_parallel(ctx, limbs, combine_limb, &t);
     return GB_OK;
 }
 

@@ -63,20 +63,14 @@ static gb_status make_element(basis *s, size_t i) {
     GB_TRY(element(s, a));
     GB_TRY(element(s, b));
     gb_ct *x = &s->element[i];
+    const gb_ct *one = &s->element[1];
+    double minus = -1;
     GB_TRY(gb_eval_ct(x, s->e, 3, s->element[a].limbs));
-    if (!s->chebyshev) return gb_ckks_mul_rescale(x, s->e, &s->element[a], &s->element[b], s->keys);
-    GB_TRY(gb_ckks_mul(x, s->e, &s->element[a], &s->element[b], s->keys));
-    GB_TRY(gb_ct_add(x, s->e, x, x));
-    if (a == b) {
-        GB_TRY(gb_ckks_rescale(x, s->e));
-        return gb_ckks_add_scalar(x, s->e, x, -1);
-    }
-    gb_ct low;
-    GB_TRY(gb_eval_ct(&low, s->e, 2, s->element[1].limbs));
-    gb_status status = gb_ckks_mul_scalar(&low, s->e, &s->element[1], -1, x->scale / s->element[1].scale);
-    if (status == GB_OK) status = gb_ckks_add(x, s->e, x, &low);
-    gb_eval_ct_return(s->e, &low);
-    return status == GB_OK ? gb_ckks_rescale(x, s->e) : status;
+    GB_TRY(gb_ckks_tensor(x, s->e, &s->element[a], &s->element[b]));
+    if (s->chebyshev) GB_TRY(gb_ct_add(x, s->e, x, x));
+    if (s->chebyshev && a != b) GB_TRY(gb_ckks_combine(x, s->e, &one, &minus, 1, x->limbs, x->scale, true));
+    GB_TRY(gb_ckks_relinearize_rescale(x, s->e, s->keys));
+    return s->chebyshev && a == b ? gb_ckks_add_scalar(x, s->e, x, -1) : GB_OK;
 }
 
 static gb_status element(basis *s, size_t i) { return s->element[i].data ? GB_OK : make_element(s, i); }
@@ -86,78 +80,92 @@ static size_t degree_of(const double *c, size_t degree) {
     return degree;
 }
 
-/* out += c_i element_i brought to `scale`. */
-static gb_status leaf_add(gb_ct *out, basis *s, size_t i, double c, double scale, gb_ct *work) {
-    GB_TRY(element(s, i));
-    gb_ct low = s->element[i];
-    low.limbs = out->limbs;
-    GB_TRY(gb_ckks_mul_scalar(work, s->e, &low, c, scale / low.scale));
-    work->scale = out->scale = scale; /* equal but for the rounding of the integer nearest to c * scale */
-    return gb_ckks_add(out, s->e, out, work);
+/* A sum on its way to a result: at the limbs above it, with its scale times what the division takes off. */
+typedef struct pending {
+    gb_ct *sum;
+    unsigned limbs;
+    double scale;
+    bool any; /* sum holds something */
+} pending;
+
+/* sum += c_1 element_1 + ..., one integer combination. */
+static gb_status add_leaf(pending *t, basis *s, const double *c, size_t degree) {
+    const gb_ct *a[GB_COMBINE_TERMS];
+    double weight[GB_COMBINE_TERMS];
+    size_t count = 0;
+    for (size_t i = 1; i <= degree; i++) {
+        if (c[i] == 0) continue;
+        GB_TRY(element(s, i));
+        a[count] = &s->element[i];
+        weight[count++] = c[i];
+    }
+    if (!count) return GB_OK;
+    GB_TRY(gb_ckks_combine(t->sum, s->e, a, weight, count, t->limbs, t->scale, t->any));
+    t->any = true;
+    return GB_OK;
 }
 
-/* sum c_i element_i at `level` and `scale`: one integer combination a level above, then one division. */
-static gb_status leaf(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale) {
-    gb_ct work;
-    double above = scale * divisor_to(s, level);
-    GB_TRY(gb_eval_ct(out, s->e, 3, limbs_at(s, level + 1)));
-    out->parts = 2;
-    memset(out->data, 0, (size_t)2 * out->capacity * gb_ring_n(gb_params_ring(out->params)) * sizeof(uint64_t));
-    GB_TRY(gb_eval_ct(&work, s->e, 2, limbs_at(s, level + 1)));
-    gb_status status = GB_OK;
-    out->scale = above;
-    for (size_t i = 1; i <= degree && status == GB_OK; i++)
-        if (c[i] != 0) status = leaf_add(out, s, i, c[i], above, &work);
-    gb_eval_ct_return(s->e, &work);
-    if (status == GB_OK) status = gb_ckks_rescale(out, s->e);
-    out->scale = scale;
-    return status == GB_OK ? gb_ckks_add_scalar(out, s->e, out, c[0]) : status;
-}
-
-/* p = q * element_m + r. In Chebyshev form T_{m+i} = 2 T_m T_i - T_{m-i}. */
-static void split(double *q, double *r, const double *c, size_t degree, size_t m, bool chebyshev) {
-    memcpy(r, c, m * sizeof(double));
+/* p = q * element_m + r, r in place of p. In Chebyshev form T_{m+i} = 2 T_m T_i - T_{m-i}. */
+static void split(double *q, double *c, size_t degree, size_t m, bool chebyshev) {
     q[0] = c[m];
     for (size_t i = 1; i <= degree - m; i++) {
         q[i] = chebyshev ? 2 * c[m + i] : c[m + i];
-        if (chebyshev) r[m - i] -= c[m + i];
+        if (chebyshev) c[m - i] -= c[m + i];
     }
 }
 
 static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale, size_t baby);
 
-static gb_status eval_split(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale,
-                            size_t baby, double *work) {
-    size_t m = (size_t)1 << (gb_ckks_poly_depth(degree) - 1);
-    double *q = work, *r = work + degree + 1;
-    split(q, r, c, degree, m, s->chebyshev);
+/* sum += q * element_m */
+static gb_status add_product(pending *t, basis *s, const double *q, size_t degree, size_t m, unsigned level,
+                             size_t baby) {
+    gb_ct high = {0}, more = {0};
     GB_TRY(element(s, m));
-    gb_ct high = {0}, low = {0};
-    double above = scale * divisor_to(s, level) / s->element[m].scale;
-    gb_status status = eval(&high, s, q, degree - m, level + 1, above, baby);
-    if (status == GB_OK) status = gb_eval_ct(out, s->e, 3, limbs_at(s, level + 1));
-    if (status == GB_OK) status = gb_ckks_mul_rescale(out, s->e, &high, &s->element[m], s->keys);
+    gb_status status = eval(&high, s, q, degree, level + 1, t->scale / s->element[m].scale, baby);
+    if (status == GB_OK && t->any) status = gb_eval_ct(&more, s->e, 3, t->limbs);
+    if (status == GB_OK) status = gb_ckks_tensor(t->any ? &more : t->sum, s->e, &high, &s->element[m]);
+    if (status == GB_OK && t->any) status = gb_ct_add(t->sum, s->e, t->sum, &more);
+    t->sum->scale = t->scale; /* what it is but for the last bits of the doubles it was computed in */
+    t->any = true;
+    gb_eval_ct_return(s->e, &more);
     gb_eval_ct_return(s->e, &high);
-    size_t rest = degree_of(r, m - 1);
-    if (status == GB_OK && rest) {
-        status = eval(&low, s, r, rest, level, scale, baby);
-        if (status == GB_OK) status = gb_ckks_add(out, s->e, out, &low);
-        gb_eval_ct_return(s->e, &low);
-    } else if (status == GB_OK) {
-        status = gb_ckks_add_scalar(out, s->e, out, r[0]);
-    }
-    out->scale = scale; /* what it is but for the last bits of the doubles it was computed in */
     return status;
 }
 
-/* A leaf needs its elements one level above the result; deeper ones are split further, which is what keeps the depth
- * at its least. */
+/* The products of p = q1 T_m + (q2 T_m/2 + (... + leaf)) are all summed with three parts, and relinearised and divided
+ * once. A leaf needs its elements one level above the result; deeper ones are split further, which is what keeps the
+ * depth at its least. work: 2 * (degree + 1). */
+static gb_status eval_sum(pending *t, basis *s, double *work, size_t degree, unsigned level, size_t baby) {
+    double *c = work, *q = work + degree + 1;
+    while (degree >= 2 && (degree >= baby || s->top - depth_of(degree) <= level)) {
+        size_t m = (size_t)1 << (gb_ckks_poly_depth(degree) - 1);
+        split(q, c, degree, m, s->chebyshev);
+        GB_TRY(add_product(t, s, q, degree - m, m, level, baby));
+        degree = degree_of(c, m - 1);
+    }
+    return add_leaf(t, s, c, degree);
+}
+
+/* The polynomial at `level` and `scale`. */
 static gb_status eval(gb_ct *out, basis *s, const double *c, size_t degree, unsigned level, double scale, size_t baby) {
-    if (degree < 2 || (degree < baby && s->top - depth_of(degree) > level))
-        return leaf(out, s, c, degree, level, scale);
     double *work;
-    GB_TRY(gb_alloc_zero(&work, s->ctx, 2 * (degree + 1), sizeof(double)));
-    gb_status status = eval_split(out, s, c, degree, level, scale, baby, work);
+    pending t = {.sum = out, .limbs = limbs_at(s, level + 1), .scale = scale * divisor_to(s, level)};
+    GB_TRY(gb_alloc(&work, s->ctx, 2 * (degree + 1), sizeof(double)));
+    memcpy(work, c, (degree + 1) * sizeof(double));
+    gb_status status = gb_eval_ct(out, s->e, 3, t.limbs);
+    if (status == GB_OK) {
+        size_t bytes = gb_ring_n(gb_params_ring(out->params)) * t.limbs * sizeof(uint64_t);
+        status = eval_sum(&t, s, work, degree, level, baby);
+        if (status == GB_OK && !t.any) { /* a constant */
+            out->parts = 2;
+            memset(gb_ct_limb(out, 0, 0), 0, bytes);
+            memset(gb_ct_limb(out, 1, 0), 0, bytes);
+        }
+    }
+    if (status == GB_OK)
+        status = out->parts == 3 ? gb_ckks_relinearize_rescale(out, s->e, s->keys) : gb_ckks_rescale(out, s->e);
+    out->scale = scale;
+    if (status == GB_OK) status = gb_ckks_add_scalar(out, s->e, out, work[0]);
     gb_free(work);
     return status;
 }
@@ -200,7 +208,7 @@ gb_status gb_ckks_poly_eval(gb_ct *out, gb_eval *e, const gb_ct *x, const gb_ckk
     GB_TRY(gb_alloc_zero(&s, ctx, 1, sizeof(*s)));
     s->e = e, s->ctx = ctx, s->keys = k, s->chebyshev = p->chebyshev;
     gb_status status = start(s, x, p);
-    size_t baby = (size_t)1 << (depth + 1) / 2;
+    size_t baby = (size_t)1 << depth / 2; /* half of the products beyond cost no key switch of their own */
     if (status == GB_OK)
         status = eval(&result, s, p->c, degree, level - depth - width, scale > 0 ? scale : x->scale, baby);
     if (status == GB_OK) status = gb_ct_copy(out, ctx, &result);

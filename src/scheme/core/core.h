@@ -4,19 +4,8 @@
 
 #include <stdatomic.h>
 
+#include "base/secrecy.h"
 #include "scheme/scheme.h"
-
-/* Constant time is checked under valgrind: secrets are marked as undefined memory, and every branch or address that
- * depends on them is reported. gb_declassify marks what may be known (a ciphertext, a public key, the verdict of a
- * check), gb_classify what may not. Nothing happens outside valgrind. See test/test_ct_secret.c. */
-#if defined(GB_HAVE_MEMCHECK)
-#include <valgrind/memcheck.h>
-static inline void gb_declassify(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_DEFINED(p, n); }
-static inline void gb_classify(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
-#else
-static inline void gb_declassify(const void *p, size_t n) { (void)p, (void)n; }
-static inline void gb_classify(const void *p, size_t n) { (void)p, (void)n; }
-#endif
 
 /* Limits of what a loader accepts; they bound every size before anything is allocated. */
 #define GB_BUNDLE_MAX_LINES (UINT64_C(1) << 28)

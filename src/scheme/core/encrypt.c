@@ -71,6 +71,7 @@ static gb_status public_run(gb_ctx *ctx, public_job *job) {
     if (status == GB_OK) status = gb_alloc(&job->c, ctx, threads, 2 * job->g->limbs * n * sizeof *job->c);
     if (status == GB_OK) {
         gb_random_bytes(job->seed.b, sizeof job->seed.b);
+        gb_classify(&job->seed, sizeof job->seed);
         gb_parallel(ctx, job->g->lines, public_task, job);
         gb_wipe(&job->seed, sizeof job->seed);
     }
@@ -133,6 +134,7 @@ static gb_status cipher_run(cipher_job *t, gb_ctx *ctx) {
     for (unsigned i = 0; i < threads && status == GB_OK; i++) status = gb_pk_scratch_init(&t->scratch[i], ctx, n);
     if (status == GB_OK) {
         gb_random_bytes(seed.b, sizeof seed.b);
+        gb_classify(&seed, sizeof seed);
         gb_sample_ternary(t->small[0], n, &seed, 0);
         gb_sample_error(t->small[1], n, &seed, 1);
         gb_sample_error(t->small[2], n, &seed, 2);

@@ -77,17 +77,6 @@ gb_status gb_extension_init(gb_extension *x, gb_ctx *ctx, const gb_ring *r, cons
     return GB_OK;
 }
 
-void gb_extension_prepare(const gb_extension *x, const gb_ring *r, const gb_extend_kernels *k, uint64_t *const *y,
-                          uint64_t *v) {
-    const uint64_t *rows[GB_EXTEND_TERMS];
-    size_t n = gb_ring_n(r);
-    for (unsigned i = 0; i < x->sources; i++) {
-        gb_ring_kernels(r)->mul_scalar(y[i], y[i], x->hat_inv[i], n, gb_ring_modulus(r, x->source[i]));
-        rows[i] = y[i];
-    }
-    k->quotient(v, rows, x->inverse, x->sources, n);
-}
-
 /* Room for one more entry of size bytes in the list that `list` points to, in powers of two. */
 static gb_status grow(void *list, gb_ctx *ctx, size_t count, size_t size) {
     if (count & (count - 1)) return GB_OK; /* room is left up to the next power of two */

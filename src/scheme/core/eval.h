@@ -64,11 +64,16 @@ static inline uint64_t *gb_eval_scratch(const struct gb_eval *e, unsigned worker
 GB_CHECK gb_status gb_extension_init(gb_extension *x, gb_ctx *ctx, const gb_ring *r, const uint32_t *source,
                                      unsigned sources);
 void gb_extension_release(gb_extension *x);
-/* y[i] holds limb source[i] in coefficients: scales each row in place, then v = the quotient. */
-void gb_extension_prepare(const gb_extension *x, const gb_ring *r, const gb_extend_kernels *k, uint64_t *const *y,
-                          uint64_t *v);
 GB_CHECK gb_status gb_eval_extension(const gb_extension **out, gb_eval *e, unsigned first, unsigned count,
                                      bool special);
+/* What is still to be taken off the first two parts of a product that is relinearised: add(user, rows) adds P times it
+ * to rows, [2][limbs][N], coefficients. It shares the transforms of the key switch's own. */
+typedef struct gb_eval_rest {
+    void (*add)(void *user, uint64_t *rows);
+    void *user;
+} gb_eval_rest;
+/* gb_ct_relinearize, with such a rest (NULL: none). */
+GB_CHECK gb_status gb_eval_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, const gb_eval_rest *rest);
 GB_CHECK gb_status gb_eval_permutation(const uint32_t **out, gb_eval *e, uint64_t galois);
 
 #endif

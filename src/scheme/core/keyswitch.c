@@ -18,9 +18,7 @@ static void lift_limb(void *user, size_t j, unsigned worker) {
     gb_eval *e = t->e;
     (void)worker;
     const gb_extension *x = t->extensions[j / e->digit];
-    uint64_t *y = e->coef + j * e->n;
-    e->kernels->mul_scalar(y, t->in + j * t->stride, x->hat_inv[j - x->first], e->n, gb_ring_modulus(e->ring, j));
-    gb_ring_inverse(e->ring, y, j, 1); /* the scalar may come first: the transform is linear */
+    gb_ring_inverse_scaled(e->ring, e->coef + j * e->n, t->in + j * t->stride, x->hat_inv[j - x->first], j);
 }
 
 /* ---- extension of sets of sources (digits, or the parts of a ciphertext) to many primes ----
@@ -153,10 +151,8 @@ static void divide_lift(void *user, size_t task, unsigned worker) {
     gb_eval *e = t->e;
     (void)worker;
     unsigned part = (unsigned)(task / t->x->sources), i = (unsigned)(task % t->x->sources);
-    uint64_t *y = e->coef + task * e->n;
-    e->kernels->mul_scalar(y, divide_source(t, part, i), t->x->hat_inv[i], e->n,
-                           gb_ring_modulus(e->ring, t->x->source[i]));
-    gb_ring_inverse(e->ring, y, t->x->source[i], 1);
+    gb_ring_inverse_scaled(e->ring, e->coef + task * e->n, divide_source(t, part, i), t->x->hat_inv[i],
+                           t->x->source[i]);
 }
 
 /* One limb of the result, from `in` in NTT form and the extended sources in e->result. */
@@ -242,8 +238,9 @@ static gb_status switch_inner(gb_eval *e, const uint64_t *in, size_t stride, uns
 typedef struct switch_divide {
     inner in;
     divide div;
-    const gb_ct *raise;      /* its first two parts; NULL: none */
-    const uint64_t *product; /* P modulo each prime */
+    const gb_ct *raise;       /* its first two parts; NULL: none */
+    const uint64_t *product;  /* P modulo each prime */
+    const gb_eval_rest *rest; /* NULL: none */
 } switch_divide;
 
 static void raise_row(const switch_divide *t, unsigned part, unsigned j, uint64_t *row, uint64_t *tmp) {
@@ -294,6 +291,7 @@ static gb_status switch_divide_run(switch_divide *t, unsigned count) {
     t->div.parts = 2;
     gb_parallel(e->ctx, count + e->special, switch_source, t);
     divide_spread(&t->div);
+    if (t->rest) t->rest->add(t->rest->user, e->result);
     gb_parallel(e->ctx, t->div.kept, switch_limb, t);
     return GB_OK;
 }
@@ -314,16 +312,20 @@ static gb_status check_relinearize(const gb_ct *c, gb_eval *e) {
     return GB_OK;
 }
 
-gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
+gb_status gb_eval_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, const gb_eval_rest *rest) {
     const gb_switch_key *k;
     GB_TRY(check_relinearize(c, e));
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
     uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
-    switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, c1}}};
+    switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, c1}}, .rest = rest};
     GB_TRY(switch_digits(&t, e, gb_ct_limb(c, 2, 0), c->limbs, k));
     GB_TRY(switch_divide_run(&t, 0));
     c->parts = 2;
     return GB_OK;
+}
+
+gb_status gb_ct_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys) {
+    return gb_eval_relinearize(c, e, keys, NULL);
 }
 
 gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, unsigned count) {

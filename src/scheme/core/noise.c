@@ -11,8 +11,8 @@
 #define SECRET_VARIANCE (2.0 / 3)
 #define SLACK 0.001 /* bits: centred extensions may leave [-Q/2, Q/2] by what a quotient in doubles loses */
 
-typedef struct part { /* bits, as in gb_noise */
-    double worst, rms;
+typedef struct part { /* as in gb_noise */
+    double worst, rms, powers;
 } part;
 
 static double log_add(double a, double b) {
@@ -20,39 +20,72 @@ static double log_add(double a, double b) {
     return low == -INFINITY ? high : high + log2(1 + exp2(low - high));
 }
 
-static part plus(part a, part b) { return (part){log_add(a.worst, b.worst), log_add(2 * a.rms, 2 * b.rms) / 2}; }
+/* Share of a in the variance of a + b. */
+static double share(part a, part b) {
+    return a.rms == -INFINITY ? 0 : b.rms == -INFINITY ? 1 : 1 / (1 + exp2(2 * (b.rms - a.rms)));
+}
 
-static part scaled(part a, double bits) { return (part){a.worst + bits, a.rms + bits}; }
+static double mean_power(part a, part b) {
+    double of_a = share(a, b);
+    return of_a * a.powers + (1 - of_a) * b.powers;
+}
+
+/* Of independent polynomials. */
+static part plus(part a, part b) {
+    return (part){log_add(a.worst, b.worst), log_add(2 * a.rms, 2 * b.rms) / 2, mean_power(a, b)};
+}
+
+/* Of what comes from two operands. */
+static part join(const gb_noise_model *m, part a, part b) {
+    part sum = plus(a, b);
+    if (m->dependent) sum.rms = log_add(a.rms, b.rms);
+    return sum;
+}
+
+static part scaled(part a, double bits) { return (part){a.worst + bits, a.rms + bits, a.powers}; }
+
+/* The sum of `count`. */
+static part repeated(const gb_noise_model *m, part a, double count) {
+    return (part){a.worst + log2(count), a.rms + log2(count) / (m->dependent ? 1 : 2), a.powers};
+}
+
+/* The sum of `count` independent ones. */
+static part many(part a, double count) { return (part){a.worst + log2(count), a.rms + log2(count) / 2, a.powers}; }
 
 static double log_n(const gb_noise_model *m) { return gb_ring_log_n(gb_params_ring(m->params)); }
 
-/* Product in the ring. */
+/* Product in the ring. A slot of s is a sum of N terms, so nearly Gaussian: E |s|^2k = k! (E |s|^2)^k. */
 static part times(const gb_noise_model *m, part a, part b) {
-    return (part){a.worst + b.worst, a.rms + b.rms + log_n(m) / 2};
+    double orders = lgamma(a.powers + b.powers + 1) - lgamma(a.powers + 1) - lgamma(b.powers + 1);
+    return (part){a.worst + b.worst, a.rms + b.rms + log_n(m) / 2 + orders / log(2.0) / 2, a.powers + b.powers};
 }
 
-static part error_of(const gb_noise *a) { return (part){a->worst, a->rms}; }
-static part message_of(const gb_noise *a) { return (part){a->message_worst, a->message_rms}; }
+static part error_of(const gb_noise *a) { return (part){a->worst, a->rms, a->powers}; }
+static part message_of(const gb_noise *a) { return (part){a->message_worst, a->message_rms, 0}; }
 
 /* A polynomial whose coefficients are at most `most` and have this variance. */
 static part coefficients(const gb_noise_model *m, double most, double variance) {
-    return (part){log2(most) + log_n(m), log2(variance) / 2};
+    return (part){log2(most) + log_n(m), log2(variance) / 2, 0};
 }
 
 static part rounding(const gb_noise_model *m) { return coefficients(m, 0.5, 1.0 / 12); }
-static part secret(const gb_noise_model *m) { return coefficients(m, 1, SECRET_VARIANCE); }
+static part ternary(const gb_noise_model *m) { return coefficients(m, 1, SECRET_VARIANCE); }
+static part secret(const gb_noise_model *m) {
+    part s = many(ternary(m), m->parties);
+    s.powers = 1;
+    return s;
+}
 static part binomial(const gb_noise_model *m) { return coefficients(m, ERROR_MOST, ERROR_VARIANCE); }
 
 /* Slots |z| <= largest of root mean square typical: coefficients are sqrt(N) smaller. */
 static part slots(const gb_noise_model *m, double scale, double largest, double typical) {
-    return (part){log2(scale) + log2(largest), log2(scale) + log2(typical) - log_n(m) / 2};
+    return (part){log2(scale) + log2(largest), log2(scale) + log2(typical) - log_n(m) / 2, 0};
 }
 
-/* Rounding every part of a ciphertext: r0 + r1 s (+ r2 s^2). Cross terms of s^2 come twice: variance 2 N (2/3)^2. */
+/* Rounding every part of a ciphertext: r0 + r1 s (+ r2 s^2). */
 static part rounding_of(const gb_noise_model *m, unsigned parts) {
     part r = rounding(m), s = secret(m), sum = plus(r, times(m, r, s));
-    part square = {2 * s.worst, log2(SECRET_VARIANCE) + (log_n(m) + 1) / 2};
-    return parts == 3 ? plus(sum, times(m, r, square)) : sum;
+    return parts == 3 ? plus(sum, times(m, r, times(m, s, s))) : sum;
 }
 
 static double log_prime(const gb_noise_model *m, unsigned limb) {
@@ -66,13 +99,20 @@ static double log_special(const gb_noise_model *m) {
     return sum;
 }
 
+/* Error of a key: a jointly made relinearisation key has s e + u e' + e'', each a sum over the parties. */
+static part key_error(const gb_noise_model *m, bool relinearisation) {
+    part e = many(binomial(m), m->parties);
+    if (m->parties == 1 || !relinearisation) return e;
+    return plus(e, plus(times(m, secret(m), e), times(m, many(ternary(m), m->parties), e)));
+}
+
 /* Digits times the key's errors, over P; the rounding of that division apart. */
-static part switching(const gb_noise_model *m, unsigned limbs) {
-    part sum = {-INFINITY, -INFINITY};
+static part switching(const gb_noise_model *m, unsigned limbs, bool relinearisation) {
+    part sum = {-INFINITY, -INFINITY, 0}, error = key_error(m, relinearisation);
     for (unsigned first = 0; first < limbs; first += m->digit) {
         double bits = SLACK;
         for (unsigned j = first; j < limbs && j < first + m->digit; j++) bits += log_prime(m, j);
-        sum = plus(sum, times(m, scaled(rounding(m), bits), binomial(m))); /* a digit is uniform, as a rounding is */
+        sum = plus(sum, times(m, scaled(rounding(m), bits), error)); /* a digit is uniform, as a rounding is */
     }
     return scaled(sum, -log_special(m));
 }
@@ -84,12 +124,12 @@ static double divided(const gb_noise_model *m, unsigned limbs, unsigned count) {
 }
 
 static void put(gb_noise *out, part error, part message, unsigned limbs, unsigned parts) {
-    *out = (gb_noise){error.worst, error.rms, message.worst, message.rms, limbs, parts};
+    *out = (gb_noise){error.worst, error.rms, message.worst, message.rms, limbs, parts, error.powers};
 }
 
 void gb_noise_model_init(gb_noise_model *out, const gb_params *p, unsigned digit) {
     size_t special = gb_params_get(p)->special_count;
-    *out = (gb_noise_model){p, digit ? digit : special ? (unsigned)special : 1};
+    *out = (gb_noise_model){p, digit ? digit : special ? (unsigned)special : 1, 1, false};
 }
 
 /* ---- CKKS ---- */
@@ -97,8 +137,7 @@ void gb_noise_model_init(gb_noise_model *out, const gb_params *p, unsigned digit
 static part fresh(const gb_noise_model *m, bool public_key) {
     part e = plus(binomial(m), rounding(m));
     if (!public_key) return e;
-    part product = times(m, binomial(m), secret(m));
-    return plus(e, plus(product, product));
+    return plus(e, plus(times(m, many(binomial(m), m->parties), ternary(m)), times(m, binomial(m), secret(m))));
 }
 
 void gb_noise_fresh(gb_noise *out, const gb_noise_model *m, unsigned limbs, double scale, double largest,
@@ -106,14 +145,14 @@ void gb_noise_fresh(gb_noise *out, const gb_noise_model *m, unsigned limbs, doub
     put(out, fresh(m, public_key), slots(m, scale, largest, typical), limbs, 2);
 }
 
-void gb_noise_add(gb_noise *out, const gb_noise *a, const gb_noise *b) {
-    put(out, plus(error_of(a), error_of(b)), plus(message_of(a), message_of(b)),
+void gb_noise_add(gb_noise *out, const gb_noise_model *m, const gb_noise *a, const gb_noise *b) {
+    put(out, join(m, error_of(a), error_of(b)), join(m, message_of(a), message_of(b)),
         a->limbs < b->limbs ? a->limbs : b->limbs, a->parts > b->parts ? a->parts : b->parts);
 }
 
 void gb_noise_add_plain(gb_noise *out, const gb_noise_model *m, const gb_noise *a, double scale, double largest,
                         double typical) {
-    put(out, plus(error_of(a), rounding(m)), plus(message_of(a), slots(m, scale, largest, typical)), a->limbs,
+    put(out, plus(error_of(a), rounding(m)), join(m, message_of(a), slots(m, scale, largest, typical)), a->limbs,
         a->parts);
 }
 
@@ -121,15 +160,15 @@ void gb_noise_add_plain(gb_noise *out, const gb_noise_model *m, const gb_noise *
 void gb_noise_mul_plain(gb_noise *out, const gb_noise_model *m, const gb_noise *a, double scale, double largest,
                         double typical) {
     part p = slots(m, scale, largest, typical), x = message_of(a), e = error_of(a);
-    part error = plus(times(m, e, plus(p, rounding(m))), times(m, x, rounding(m)));
+    part error = join(m, times(m, e, plus(p, rounding(m))), times(m, x, rounding(m)));
     put(out, error, times(m, x, p), a->limbs, a->parts);
 }
 
 /* One coefficient is rounded, not N: 1/2 in every slot. */
 void gb_noise_add_scalar(gb_noise *out, const gb_noise_model *m, const gb_noise *a, double s, double scale) {
-    part round = {-1, log2(1.0 / 12) / 2 - log_n(m) / 2};
-    part constant = {log2(fabs(s) * scale), log2(fabs(s) * scale) - log_n(m) / 2};
-    put(out, plus(error_of(a), round), plus(message_of(a), constant), a->limbs, a->parts);
+    part round = {-1, log2(1.0 / 12) / 2 - log_n(m) / 2, 0};
+    part constant = {log2(fabs(s) * scale), log2(fabs(s) * scale) - log_n(m) / 2, 0};
+    put(out, plus(error_of(a), round), join(m, message_of(a), constant), a->limbs, a->parts);
 }
 
 void gb_noise_mul_scalar(gb_noise *out, const gb_noise *a, double s, double scale) {
@@ -138,14 +177,18 @@ void gb_noise_mul_scalar(gb_noise *out, const gb_noise *a, double s, double scal
     put(out, error, scaled(message_of(a), log2(fabs(s) * scale)), a->limbs, a->parts);
 }
 
+void gb_noise_times(gb_noise *out, const gb_noise *a, double factor) {
+    put(out, scaled(error_of(a), log2(fabs(factor))), scaled(message_of(a), log2(fabs(factor))), a->limbs, a->parts);
+}
+
 void gb_noise_tensor(gb_noise *out, const gb_noise_model *m, const gb_noise *a, const gb_noise *b) {
     part x = message_of(a), y = message_of(b), e = error_of(a), f = error_of(b);
-    part error = plus(plus(times(m, x, f), times(m, y, e)), times(m, e, f));
+    part error = plus(join(m, times(m, x, f), times(m, y, e)), times(m, e, f));
     put(out, error, times(m, x, y), a->limbs < b->limbs ? a->limbs : b->limbs, 3);
 }
 
 void gb_noise_relinearize(gb_noise *out, const gb_noise_model *m, const gb_noise *a) {
-    part added = plus(switching(m, a->limbs), rounding_of(m, 2));
+    part added = plus(switching(m, a->limbs, true), rounding_of(m, 2));
     put(out, plus(error_of(a), added), message_of(a), a->limbs, 2);
 }
 
@@ -157,27 +200,25 @@ void gb_noise_divide(gb_noise *out, const gb_noise_model *m, const gb_noise *a, 
 
 void gb_noise_relinearize_divide(gb_noise *out, const gb_noise_model *m, const gb_noise *a, unsigned count) {
     double bits = -divided(m, a->limbs, count);
-    part error = scaled(plus(error_of(a), switching(m, a->limbs)), bits);
+    part error = scaled(plus(error_of(a), switching(m, a->limbs, true)), bits);
     put(out, plus(error, rounding_of(m, 2)), scaled(message_of(a), bits), a->limbs - count, 2);
 }
 
 void gb_noise_automorphism(gb_noise *out, const gb_noise_model *m, const gb_noise *a) {
-    gb_noise_relinearize(out, m, a);
+    part added = plus(switching(m, a->limbs, false), rounding_of(m, 2));
+    put(out, plus(error_of(a), added), message_of(a), a->limbs, 2);
 }
 
 void gb_noise_linear(gb_noise *out, const gb_noise_model *m, const gb_noise *a, size_t terms, size_t giants,
                      double scale, double largest, double typical) {
     part d = slots(m, scale, largest, typical), x = message_of(a);
-    part turned = plus(error_of(a), switching(m, a->limbs)); /* a baby step */
-    part one = plus(times(m, turned, plus(d, rounding(m))), times(m, x, rounding(m)));
-    part sum = {one.worst + log2((double)terms), one.rms + log2((double)terms) / 2};
+    part turned = plus(error_of(a), switching(m, a->limbs, false)); /* a baby step */
+    part sum = repeated(m, join(m, times(m, turned, plus(d, rounding(m))), times(m, x, rounding(m))), (double)terms);
     if (giants) { /* each rounds the polynomial that meets s, and switches keys */
-        part giant = plus(times(m, rounding(m), secret(m)), switching(m, a->limbs));
-        sum = plus(sum, (part){giant.worst + log2((double)giants), giant.rms + log2((double)giants) / 2});
+        part giant = plus(times(m, rounding(m), secret(m)), switching(m, a->limbs, false));
+        sum = plus(sum, many(giant, (double)giants));
     }
-    part message = times(m, x, d);
-    put(out, plus(sum, rounding_of(m, 2)),
-        (part){message.worst + log2((double)terms), message.rms + log2((double)terms) / 2}, a->limbs, 2);
+    put(out, plus(sum, rounding_of(m, 2)), repeated(m, times(m, x, d), (double)terms), a->limbs, 2);
 }
 
 /* ---- BFV ---- */
@@ -189,7 +230,7 @@ void gb_noise_bfv_fresh(gb_noise *out, const gb_noise_model *m, unsigned limbs, 
 
 /* Q/t (m + m') = Q/t ((m + m') mod t) modulo Q: nothing is lost. */
 void gb_noise_bfv_add(gb_noise *out, const gb_noise_model *m, const gb_noise *a, const gb_noise *b, uint64_t t) {
-    gb_noise_add(out, a, b);
+    gb_noise_add(out, m, a, b);
     out->message_worst = uniform_mod(m, t).worst, out->message_rms = uniform_mod(m, t).rms;
 }
 
@@ -201,19 +242,46 @@ void gb_noise_bfv_mul_plain(gb_noise *out, const gb_noise_model *m, const gb_noi
     put(out, times(m, error_of(a), uniform_mod(m, t)), message_of(a), a->limbs, a->parts);
 }
 
+void gb_noise_bfv_mul_scalar(gb_noise *out, const gb_noise *a, int64_t s) {
+    put(out, scaled(error_of(a), log2(fabs((double)s))), message_of(a), a->limbs, a->parts);
+}
+
 /* phase = Q/t m + e + Q k with k = round((c0 + c1 s) / Q): what a rounding of two parts is. t/Q times the product:
  * m e' + m' e + t (k e' + k' e) + (t/Q) e e', and the rounding of three parts. */
 void gb_noise_bfv_tensor(gb_noise *out, const gb_noise_model *m, const gb_noise *a, const gb_noise *b, uint64_t t) {
     part k = plus(rounding_of(m, 2), rounding(m)), e = error_of(a), f = error_of(b);
     part factor = plus(message_of(a), scaled(k, log2((double)t) + SLACK));
     double q = gb_ring_log2_q(gb_params_ring(m->params), a->limbs);
-    part error = plus(times(m, factor, plus(e, f)), scaled(times(m, e, f), log2((double)t) - q));
+    part error = plus(times(m, factor, join(m, e, f)), scaled(times(m, e, f), log2((double)t) - q));
     put(out, plus(error, rounding_of(m, 3)), message_of(a), a->limbs, 3);
 }
 
 void gb_noise_bfv_divide(gb_noise *out, const gb_noise_model *m, const gb_noise *a, unsigned count) {
     part error = plus(scaled(error_of(a), -divided(m, a->limbs, count)), rounding_of(m, a->parts));
     put(out, error, message_of(a), a->limbs - count, a->parts);
+}
+
+/* ---- several parties ---- */
+static part flooding(const gb_noise_model *m, unsigned active, unsigned flood) {
+    return many(scaled(coefficients(m, 1, 1.0 / 3), flood), active);
+}
+
+void gb_noise_joint_decrypt(gb_noise *out, const gb_noise_model *m, const gb_noise *a, unsigned active,
+                            unsigned flood) {
+    put(out, plus(error_of(a), flooding(m, active, flood)), message_of(a), a->limbs, a->parts);
+}
+
+/* Every share is an encryption of zero under the recipient's public key, too. */
+void gb_noise_joint_switch(gb_noise *out, const gb_noise_model *m, const gb_noise *a, unsigned active, unsigned flood) {
+    gb_noise_model recipient = *m;
+    recipient.parties = 1;
+    part added = plus(flooding(m, active, flood), many(fresh(&recipient, true), active));
+    put(out, plus(error_of(a), added), message_of(a), a->limbs, 2);
+}
+
+void gb_noise_joint_refresh(gb_noise *out, const gb_noise_model *m, const gb_noise *a, unsigned active,
+                            unsigned limbs) {
+    put(out, plus(error_of(a), many(binomial(m), active)), message_of(a), limbs, 2);
 }
 
 /* ---- checks ---- */
@@ -223,19 +291,34 @@ static double reach(const gb_noise_model *m, const gb_noise *a) {
     return a->rms + 2 + log2(2 * log(2.0) * (129 + log_n(m))) / 2;
 }
 
+/* Half the modulus, in bits, and what of it is left for the error. */
+static double half(const gb_noise_model *m, const gb_noise *a) {
+    return gb_ring_log2_q(gb_params_ring(m->params), a->limbs) - 1;
+}
+
+static double room(const gb_noise_model *m, const gb_noise *a, uint64_t t) {
+    if (t) return half(m, a) - log2((double)t);
+    double used = a->message_worst - half(m, a);
+    return used < 0 ? half(m, a) + log2(-expm1(used * log(2.0))) : -INFINITY;
+}
+
+double gb_noise_failure(const gb_noise_model *m, const gb_noise *a, uint64_t t) {
+    double deviations = exp2(room(m, a, t) - a->rms - 2);
+    return fmin(0, log_n(m) + 1 - deviations * deviations / (2 * log(2.0)));
+}
+
 gb_status gb_noise_check(gb_ctx *ctx, const gb_noise_model *m, const gb_noise *a, const char *op) {
-    double have = gb_ring_log2_q(gb_params_ring(m->params), a->limbs) - 1;
     double need = log_add(a->message_worst, reach(m, a));
-    if (!(need < have))
+    if (!(need < half(m, a)))
         return gb_fail(ctx, GB_ERR_NOISE,
                        "%s: message and error may take %.1f bits, the modulus of %u limbs holds %.1f; use a smaller "
                        "scale or more levels",
-                       op, need, a->limbs, have);
+                       op, need, a->limbs, half(m, a));
     return GB_OK;
 }
 
 gb_status gb_noise_bfv_check(gb_ctx *ctx, const gb_noise_model *m, const gb_noise *a, uint64_t t, const char *op) {
-    double have = gb_ring_log2_q(gb_params_ring(m->params), a->limbs) - 1 - log2((double)t), need = reach(m, a);
+    double have = room(m, a, t), need = reach(m, a);
     if (!(need < have))
         return gb_fail(ctx, GB_ERR_NOISE,
                        "%s: the error may take %.1f bits, %u limbs hold %.1f for this plaintext modulus; use fewer "
@@ -245,5 +328,5 @@ gb_status gb_noise_bfv_check(gb_ctx *ctx, const gb_noise_model *m, const gb_nois
 }
 
 double gb_noise_precision(const gb_noise_model *m, const gb_noise *a, double scale) {
-    return log2(scale) - (a->rms + 2 + log_n(m) / 2);
+    return log2(scale) - (a->rms + 3 + log_n(m) / 2);
 }

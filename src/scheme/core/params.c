@@ -31,6 +31,8 @@ double gb_security_max_log2(unsigned log_n, unsigned security) {
  * leveled-*: CKKS at a scale of 2^40, a first prime with room for values up to 2^6 or more, and a P above every digit's
  * product, so that key switching adds less than the rounding does. 13: 46 + 3 x 40 | 47, 213 <= 214 bits. 14: 48 +
  * 7 x 40 | 2 x 50, 428 <= 430. 15: 48 + 15 x 40 | 4 x 50, 848 <= 868.
+ * joint-*: CKKS at a scale of 2^150, levels of three primes of 50 bits above a base of four, for results that holders
+ * of a joint key open: room for the noise that hides theirs. 14: 7 | 1, 400 <= 430 bits. 15: 13 | 4, 850 <= 868.
  * exact-*: BFV. P may be below a digit's product: the noise of key switching stays below that of the product before it.
  * 12: 2 x 36 | 34, 13: 4 x 43.5 | 40, 14: 8 x 45 | 2 x 35: 106, 214 and 430 bits, the whole table. */
 static const gb_params_spec shipped[] = {
@@ -60,6 +62,25 @@ static const gb_params_spec shipped[] = {
               0xfffeb00001, 0xfffe9e0001, 0xfffe860001},
      .special_count = 4,
      .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001}},
+    {.name = "joint-14",
+     .log_n = 14,
+     .security = 128,
+     .data_count = 7,
+     .data = {0x3ffffffdf0001, 0x3ffffffd48001, 0x3ffffffd20001, 0x3ffffffd18001, 0x3ffffffcd0001, 0x3ffffffc70001,
+              0x3ffffffb80001},
+     .group = {[3] = 4, [6] = 3},
+     .special_count = 1,
+     .special = {0x3ffffffb10001}},
+    {.name = "joint-15",
+     .log_n = 15,
+     .security = 128,
+     .data_count = 13,
+     .data = {0x3ffffffdf0001, 0x3ffffffd20001, 0x3ffffffcd0001, 0x3ffffffc70001, 0x3ffffffb80001, 0x3ffffffb10001,
+              0x3ffffff8b0001, 0x3ffffff5d0001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffeb90001,
+              0x3fffffead0001},
+     .group = {[3] = 4, [6] = 3, [9] = 3, [12] = 3},
+     .special_count = 4,
+     .special = {0x3fffffea60001, 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001}},
     {.name = "exact-12",
      .log_n = 12,
      .security = 128,
@@ -82,6 +103,20 @@ static const gb_params_spec shipped[] = {
               0x1ffffeca0001, 0x1ffffeb40001 /* 2^45 */},
      .special_count = 2,
      .special = {0x7fff80001, 0x7ffd80001 /* 2^35 */}},
+    /* Bootstrapping (scheme/bootstrap, the options of gb_bootstrap_config_named). From the bottom: q0 | levels for
+     * slots-to-coefficients | the user's of 40 bits | the sine | coefficients-to-slots. The sine's first levels divide
+     * 60 bits (two primes), the others 50: its errors grow most from there. deep-15: 50 | 2 x 34 | 2 x 40 | 6 x 50 + 2
+     * x 60 | 2 x 46, P 3 x 50: 860 <= 868 bits. */
+    {.name = "deep-15",
+     .log_n = 15,
+     .security = 128,
+     .data_count = 17,
+     .data = {0x3fffffec80001, 0x3ffd20001, 0x3ffc00001, 0xffffe80001, 0xffffc40001, 0x3fffffebe0001, 0x3fffffea60001,
+              0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001, 0x3fffffe940001, 0x3ffc0001, 0x3fde0001, 0x3fd20001,
+              0x3fac0001, 0x3fffffcc0001, 0x3fffffb20001},
+     .group = {[12] = 2, [14] = 2},
+     .special_count = 3,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001}},
     /* Bootstrapping (scheme/bootstrap, its default options): q0 of two 30-bit primes | 3 levels of 40 bits for
      * slots-to-coefficients and 6 for the user | 8 of 60 bits in pairs for the sine | 4 of 50 for
      * coefficients-to-slots. 1550 <= 1747 bits. */
@@ -185,7 +220,7 @@ size_t gb_params_names(const char **out, size_t max) {
 
 gb_status gb_params_named(gb_params **out, gb_ctx *ctx, const char *name) {
     *out = NULL;
-    char list[128] = "";
+    char list[256] = "";
     for (size_t i = 0; i < GB_COUNT(shipped); i++) {
         if (strcmp(shipped[i].name, name) == 0) return gb_params_new(out, ctx, &shipped[i]);
         size_t used = strlen(list);

@@ -3,7 +3,7 @@
 
 __extension__ typedef unsigned __int128 u128;
 
-void gb_residues_of(uint64_t *out, const int64_t *x, size_t n, const gb_modulus *m) {
+static void residues_any(uint64_t *out, const int64_t *x, size_t n, const gb_modulus *m) {
     const uint64_t q = m->q, ratio = m->ratio[1]; /* floor(2^64 / q) */
     for (size_t i = 0; i < n; i++) {
         uint64_t sign = (uint64_t)(x[i] >> 63);                 /* all ones when negative */
@@ -16,6 +16,29 @@ void gb_residues_of(uint64_t *out, const int64_t *x, size_t n, const gb_modulus 
         v -= q;
         out[i] = v + (q & (uint64_t)((int64_t)v >> 63));
     }
+}
+
+#define LOW 31    /* bits of the lower part of a number */
+#define STRIP 512 /* numbers at a time: their parts stay in the nearest cache */
+
+void gb_residues_of(uint64_t *out, const int64_t *x, size_t n, const gb_modulus *m) {
+    const gb_kernels *k = gb_kernels_get(gb_cpu_flags(), m->bits);
+    const size_t most = m->bits > LOW + 2 ? n & ~(size_t)7 : 0; /* for the vector kernels, which want q > 2^33 */
+    _Alignas(GB_ALIGN) int64_t high[STRIP];
+    _Alignas(GB_ALIGN) uint64_t low[STRIP];
+    for (size_t done = 0, count; done < most; done += count) {
+        count = gb_min_size(STRIP, most - done);
+        for (size_t i = 0; i < count; i++) { /* x = high 2^31 + low, |high| <= 2^32 < q, 0 <= low < 2^31 < q */
+            high[i] = x[done + i] >> LOW;
+            low[i] = (uint64_t)x[done + i] & ((UINT64_C(1) << LOW) - 1);
+        }
+        k->lift64(out + done, high, count, m);
+        k->mul_scalar(out + done, out + done, (UINT64_C(1) << LOW) % m->q, count, m);
+        k->add(out + done, out + done, low, count, m);
+    }
+    gb_wipe(high, sizeof high);
+    gb_wipe(low, sizeof low);
+    residues_any(out + most, x + most, n - most, m);
 }
 
 void gb_centring_init(gb_centring *c, const gb_ring *r, size_t limbs) {

@@ -19,6 +19,7 @@ static void sample_sparse(int8_t *out, size_t n, const gb_seed *seed) {
         for (size_t i = 0; i < n; i++) out[i] = (int8_t)(out[i] | (sign & -(int8_t)(i == place)));
         chosen++;
     }
+    gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
     gb_wipe(stream, sizeof stream);
 }
 
@@ -37,6 +38,7 @@ static gb_status encapsulation(gb_bootstrap_keys *out, gb_ctx *ctx, const gb_sec
     uint64_t *sparse = rows, *inner_sparse = rows + all * n, *inner_dense = inner_sparse + (base + 1) * n;
     gb_seed seed;
     gb_random_bytes(seed.b, sizeof seed.b);
+    gb_classify(&seed, sizeof seed);
     sample_sparse(small, n, &seed);
     gb_wipe(&seed, sizeof seed);
     for (size_t j = 0; j < all; j++) gb_ring_kernels(r)->lift8(sparse + j * n, small, n, gb_ring_modulus(r, j));
@@ -63,7 +65,7 @@ static gb_status make(gb_bootstrap_keys *out, gb_ctx *ctx, const gb_secret *s, c
         GB_TRY(gb_secret_eval_keys(&out->keys, ctx, s, &galois[next], 1, limbs, digit));
         level[next] = 0;
     }
-    unsigned data = (unsigned)gb_params_get(s->params)->data_count;
+    unsigned data = gb_params_limbs(s->params, gb_bootstrap_level_sine(b)); /* nothing is multiplied above */
     GB_TRY(gb_secret_eval_keys(&out->keys, ctx, s, &relinearise, 1, data, digit));
     return encapsulation(out, ctx, s, b, digit, rows, small);
 }

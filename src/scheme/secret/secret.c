@@ -166,6 +166,7 @@ gb_status gb_secret_restore(gb_secret **out, gb_keyset **keyset, gb_ctx *ctx, co
 gb_status gb_secret_new(gb_secret **out, gb_keyset **keyset, gb_ctx *ctx, const gb_params *p) {
     uint8_t root[GB_SEED_BYTES];
     gb_random_bytes(root, sizeof root);
+    gb_classify(root, sizeof root);
     gb_status status = gb_secret_restore(out, keyset, ctx, p, root);
     gb_wipe(root, sizeof root);
     return status;

@@ -73,6 +73,7 @@ gb_status gb_party_restore(gb_party **out, gb_ctx *ctx, const gb_joint *j, unsig
 gb_status gb_party_new(gb_party **out, gb_ctx *ctx, const gb_joint *j, unsigned index) {
     uint8_t root[GB_SEED_BYTES];
     gb_random_bytes(root, sizeof root);
+    gb_classify(root, sizeof root);
     gb_status status = gb_party_restore(out, ctx, j, index, root);
     gb_wipe(root, sizeof root);
     return status;

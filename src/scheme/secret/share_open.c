@@ -113,6 +113,8 @@ static gb_status make_opening(void *user, gb_ctx *ctx, gb_share *share) {
         t->s = s, t->digits = digits, t->temp = t->work + n;
         gb_random_bytes(seed.b, sizeof seed.b);
         gb_random_bytes(t->noise.b, sizeof t->noise.b);
+        gb_classify(&seed, sizeof seed);
+        gb_classify(&t->noise, sizeof t->noise);
         gb_wide_sample(digits, n, t->digit_count, bits - DIGIT * (t->digit_count - 1), &seed, 0);
         status = fill(share, ctx, t);
     }

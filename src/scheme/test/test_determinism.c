@@ -65,9 +65,16 @@ static void ckks_ops(outcome *o, rig *r, const double *x, const double *y) {
     note(o, "hoisted", &out);
     gb_ckks_linear *l;
     gb_ckks_diagonal d[] = {{0, x, y}, {1, y, x}, {2, x, NULL}, {3, y, NULL}};
-    test_ok(ctx, gb_ckks_linear_new(&l, ctx, r->enc, r->slots, d, 4, r->limbs, r->scale, 2));
-    test_ok(ctx, gb_ckks_linear_apply(&out, r->e, &a, l, &r->keys)), note(o, "linear", &out);
-    gb_ckks_linear_free(l);
+    gb_ckks_linear_config config;
+    gb_ckks_linear_config_defaults(&config);
+    config.baby = 2;
+    for (int way = 0; way < 3; way++) {
+        config.keys = way > 1 ? GB_LINEAR_FEWEST : GB_LINEAR_FAST;
+        config.compact = way == 1;
+        test_ok(ctx, gb_ckks_linear_new(&l, ctx, r->enc, r->slots, d, 4, r->limbs, r->scale, &config));
+        test_ok(ctx, gb_ckks_linear_apply(&out, r->e, &a, l, &r->keys)), note(o, "linear", &out);
+        gb_ckks_linear_free(l);
+    }
     double c[] = {0.25, -1, 0.5, 0.125};
     test_ok(ctx, gb_ckks_poly_eval(&out, r->e, &b, &(gb_ckks_poly){c, 3, true, -1, 1}, 0, &r->keys));
     note(o, "polynomial", &out);

@@ -264,35 +264,17 @@ static void test_raise(void **state) {
 }
 
 /* ---- linear transforms ---- */
-#define MOST 64
+#define MOST 128
 typedef struct matrix {
     size_t period, count, baby;
     int first, stride; /* steps first, first + stride, ... */
     bool complex;
+    int gap;        /* more between the two halves of the steps */
+    size_t keys[3]; /* of the three ways */
 } matrix;
 
-static void run_matrix(fixture *f, const matrix *m, unsigned limbs) {
+static void expect_matrix(fixture *f, const matrix *m, const gb_ckks_diagonal *d) {
     rig *r = &f->r;
-    gb_ckks_diagonal d[MOST];
-    gb_ckks_linear *l;
-    gb_ct x;
-    double *values;
-    uint64_t random = m->period + m->count, galois[2 * MOST];
-    test_ok(r->ctx, gb_alloc(&values, r->ctx, 2 * m->count * m->period, sizeof *values));
-    for (size_t i = 0; i < 2 * m->count * m->period; i++) values[i] = rig_uniform(&random);
-    for (size_t i = 0; i < m->count; i++)
-        d[i] = (gb_ckks_diagonal){m->first + (int)i * m->stride, values + 2 * i * m->period,
-                                  m->complex ? values + (2 * i + 1) * m->period : NULL};
-    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, m->baby));
-    size_t keys = gb_ckks_linear_galois(galois, GB_COUNT(galois), l);
-    assert_int_equal(keys, gb_ckks_linear_galois(NULL, 0, l));
-    assert_true(keys <= GB_COUNT(galois) && keys < m->count + 1);
-    for (size_t i = 0; i < keys; i++) rig_key(r, galois[i]);
-    rig_encrypt(r, &x, f->x_re, f->x_im, m->period, r->limbs);
-    test_ok(r->ctx, gb_ckks_linear_apply(&f->out, r->e, &x, l, &r->keys));
-    assert_int_equal(f->out.limbs, limbs);
-    assert_true(f->out.scale == r->scale * r->scale);
-    test_ok(r->ctx, gb_ckks_rescale(&f->out, r->e));
     for (size_t i = 0; i < m->period; i++) {
         f->re[i] = f->im[i] = 0;
         for (size_t j = 0; j < m->count; j++) {
@@ -305,24 +287,82 @@ static void run_matrix(fixture *f, const matrix *m, unsigned limbs) {
     double far = rig_error(r, &f->out, f->re, f->im, m->period);
     if (!(far < f->bound * sqrt((double)m->count)))
         fail_msg("period %zu, %zu diagonals: error %g", m->period, m->count, far);
-    gb_ct_release(&x);
+}
+
+/* One way of keys, with the keys it names and no others; compact, the result is the same bytes. */
+static void run_way(fixture *f, const matrix *m, const gb_ckks_diagonal *d, const gb_ct *x, unsigned limbs,
+                    gb_ckks_linear_keys way) {
+    rig *r = &f->r;
+    uint64_t galois[2 * MOST];
+    gb_ckks_linear_config config;
+    gb_ckks_linear_info info, small;
+    gb_ckks_linear *l;
+    gb_ct first = rig_room(r);
+    gb_ckks_linear_config_defaults(&config);
+    config.baby = m->baby, config.keys = way;
+    gb_eval_keys_release(&r->keys);
+    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, &config));
+    gb_ckks_linear_cost(&info, l);
+    size_t keys = gb_ckks_linear_galois(galois, GB_COUNT(galois), l);
+    assert_int_equal(keys, info.keys);
+    assert_int_equal(keys, gb_ckks_linear_galois(NULL, 0, l));
+    if (keys != m->keys[way])
+        fail_msg("period %zu, %zu diagonals, way %d: %zu keys, %zu hoisted, %zu rotations", m->period, m->count, way,
+                 keys, info.hoisted, info.rotations);
+    for (size_t i = 0; i < keys; i++) rig_key(r, galois[i]);
+    test_ok(r->ctx, gb_ckks_linear_apply(&first, r->e, x, l, &r->keys));
     gb_ckks_linear_free(l);
+    config.compact = true;
+    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, &config));
+    gb_ckks_linear_cost(&small, l);
+    assert_int_equal(small.matrix_bytes * (limbs + gb_params_get(r->p)->special_count), info.matrix_bytes);
+    test_ok(r->ctx, gb_ckks_linear_apply(&f->out, r->e, x, l, &r->keys));
+    gb_ckks_linear_free(l);
+    for (unsigned part = 0; part < 2; part++)
+        assert_memory_equal(gb_ct_limb(&f->out, part, 0), gb_ct_limb(&first, part, 0), limbs * r->n * sizeof(uint64_t));
+    assert_int_equal(f->out.limbs, limbs);
+    assert_true(f->out.scale == r->scale * r->scale);
+    test_ok(r->ctx, gb_ckks_rescale(&f->out, r->e));
+    expect_matrix(f, m, d);
+    gb_ct_release(&first);
+}
+
+static void run_matrix(fixture *f, const matrix *m, unsigned limbs) {
+    rig *r = &f->r;
+    gb_ckks_diagonal d[MOST];
+    gb_ct x;
+    double *values;
+    uint64_t random = m->period + m->count;
+    test_ok(r->ctx, gb_alloc(&values, r->ctx, 2 * m->count * m->period, sizeof *values));
+    for (size_t i = 0; i < 2 * m->count * m->period; i++) values[i] = rig_uniform(&random);
+    for (size_t i = 0; i < m->count; i++)
+        d[i] = (gb_ckks_diagonal){m->first + (int)i * m->stride + (2 * i >= m->count ? m->gap : 0),
+                                  values + 2 * i * m->period, m->complex ? values + (2 * i + 1) * m->period : NULL};
+    rig_encrypt(r, &x, f->x_re, f->x_im, m->period, r->limbs);
+    for (int way = GB_LINEAR_FAST; way <= GB_LINEAR_FEWEST; way++) run_way(f, m, d, &x, limbs, way);
+    gb_ct_release(&x);
     gb_free(values);
 }
 
 static void test_linear(void **state) {
     (void)state;
     static const matrix list[] = {
-        {.period = 4096, .count = 7, .first = -3, .stride = 1, .complex = true},   /* banded */
-        {.period = 4096, .count = 7, .first = -96, .stride = 32, .complex = true}, /* a stride, as in an FFT */
-        {.period = 16, .count = 16, .first = 0, .stride = 1},                      /* dense, sparsely packed */
-        {.period = 16, .count = 16, .first = 5, .stride = 1, .baby = 16},          /* baby steps alone */
-        {.period = 16, .count = 16, .first = 0, .stride = 1, .baby = 1},           /* giant steps alone */
-        {.period = 64, .count = 64, .first = 0, .stride = 1, .baby = 8, .complex = true},
-        {.period = 4096, .count = 1, .first = 0, .stride = 1}, /* a product with a plaintext */
-        {.period = 4096, .count = 1, .first = 1000, .stride = 1},
-        {.period = 2, .count = 2, .first = -1, .stride = 1},
-        {.period = 1, .count = 1, .first = 7, .stride = 1},
+        {.period = 4096, .count = 7, .first = -3, .stride = 1, .complex = true, .keys = {4, 4, 3}},   /* banded */
+        {.period = 4096, .count = 7, .first = -96, .stride = 32, .complex = true, .keys = {4, 4, 3}}, /* as in an FFT */
+        {.period = 4096, .count = 5, .first = -6, .stride = 3, .keys = {4, 3, 3}}, /* no power of two */
+        {.period = 4096, .count = 4, .first = 1, .stride = 5, .baby = 2, .keys = {3, 3, 3}},
+        {.period = 4096, .count = 8, .first = 0, .stride = 1, .gap = 12, .baby = 2, .keys = {4, 2, 2}}, /* gaps */
+        {.period = 16, .count = 16, .first = 0, .stride = 1, .keys = {8, 4, 2}}, /* dense, sparsely packed */
+        {.period = 16, .count = 16, .first = 5, .stride = 1, .baby = 16, .keys = {15, 15, 1}}, /* baby steps alone */
+        {.period = 16, .count = 16, .first = 0, .stride = 1, .baby = 1, .keys = {1, 1, 1}},    /* giant steps alone */
+        {.period = 64, .count = 64, .first = 0, .stride = 1, .baby = 8, .complex = true, .keys = {8, 8, 2}},
+        {.period = 4096, .count = 31, .first = -15, .stride = 1, .keys = {9, 9, 3}},
+        {.period = 4096, .count = 1, .first = 0, .stride = 1, .keys = {0, 0, 0}}, /* a product with a plaintext */
+        {.period = 4096, .count = 1, .first = 1000, .stride = 1, .keys = {1, 1, 1}},
+        {.period = 2, .count = 2, .first = -1, .stride = 1, .keys = {1, 1, 1}},
+        {.period = 1, .count = 1, .first = 7, .stride = 1, .keys = {0, 0, 0}},
+        {.period = 128, .count = 128, .first = 0, .stride = 1, .baby = 100, .keys = {100, 100, 2}}, /* over 64 products
+                                                                                                     */
     };
     fixture f;
     begin(&f, 0, 2);
@@ -330,7 +370,74 @@ static void test_linear(void **state) {
     end(&f);
     begin(&f, 1, 2); /* digits of two */
     run_matrix(&f, &list[0], 4);
-    run_matrix(&f, &list[5], 5);
+    run_matrix(&f, &list[8], 5);
+    end(&f);
+}
+
+/* y = M x for `rows` x `cols`, with zeros in the padding of y whatever x holds in its own. */
+static void run_dense(fixture *f, size_t rows, size_t cols, bool complex, const gb_ckks_linear_config *config) {
+    rig *r = &f->r;
+    gb_ckks_linear *l;
+    gb_ckks_linear_info info;
+    gb_ct x;
+    double *m;
+    uint64_t random = rows + cols, galois[2 * MOST];
+    size_t tall = 1, wide = 1;
+    while (tall < rows) tall *= 2;
+    while (wide < cols) wide *= 2;
+    test_ok(r->ctx, gb_alloc(&m, r->ctx, 2 * rows * cols, sizeof *m));
+    for (size_t i = 0; i < 2 * rows * cols; i++) m[i] = rig_uniform(&random) / sqrt((double)cols);
+    const double *im = complex ? m + rows * cols : NULL;
+    test_ok(r->ctx, gb_ckks_linear_dense(&l, r->ctx, r->enc, rows, cols, m, im, 2, r->scale, config));
+    gb_ckks_linear_cost(&info, l);
+    assert_true(info.products <= (tall < wide ? tall : wide));
+    size_t keys = gb_ckks_linear_galois(galois, GB_COUNT(galois), l);
+    assert_true(keys == info.keys && keys <= GB_COUNT(galois));
+    gb_eval_keys_release(&r->keys);
+    for (size_t i = 0; i < keys; i++) rig_key(r, galois[i]);
+    rig_encrypt(r, &x, f->x_re, f->x_im, wide, r->limbs);
+    test_ok(r->ctx, gb_ckks_linear_apply(&f->out, r->e, &x, l, &r->keys));
+    test_ok(r->ctx, gb_ckks_rescale(&f->out, r->e));
+    for (size_t i = 0; i < tall; i++) {
+        f->re[i] = f->im[i] = 0;
+        for (size_t j = 0; i < rows && j < cols; j++) {
+            double a = m[i * cols + j], b = im ? im[i * cols + j] : 0;
+            f->re[i] += a * f->x_re[j] - b * f->x_im[j], f->im[i] += a * f->x_im[j] + b * f->x_re[j];
+        }
+    }
+    for (size_t i = tall; i < r->slots; i++) f->re[i] = f->re[i - tall], f->im[i] = f->im[i - tall];
+    double far = rig_error(r, &f->out, f->re, f->im, r->slots);
+    if (!(far < f->bound * 8)) fail_msg("%zu x %zu: error %g", rows, cols, far);
+    gb_ct_release(&x);
+    gb_ckks_linear_free(l);
+    gb_free(m);
+}
+
+static void test_dense(void **state) {
+    (void)state;
+    fixture f;
+    gb_ckks_linear_config c;
+    gb_ckks_linear *l;
+    begin(&f, 0, 2);
+    rig *r = &f.r;
+    gb_ckks_linear_config_defaults(&c);
+    run_dense(&f, 1, 1, true, NULL);
+    run_dense(&f, 12, 12, true, &c);
+    run_dense(&f, 5, 300, false, &c);  /* wide: folded */
+    run_dense(&f, 300, 5, true, &c);   /* tall: the input repeats */
+    run_dense(&f, 1, 4096, false, &c); /* a dot product */
+    run_dense(&f, 4096, 1, false, &c);
+    c.keys = GB_LINEAR_FEWEST, c.compact = true;
+    run_dense(&f, 17, 100, true, &c);
+    const double zero[6] = {0};
+    test_ok(r->ctx, gb_ckks_linear_dense(&l, r->ctx, r->enc, 2, 3, zero, NULL, 2, r->scale, NULL));
+    gb_ckks_linear_free(l);
+    test_refused(r->ctx, gb_ckks_linear_dense(&l, r->ctx, r->enc, 0, 3, zero, NULL, 2, r->scale, NULL),
+                 GB_ERR_ARGUMENT);
+    test_refused(r->ctx, gb_ckks_linear_dense(&l, r->ctx, r->enc, 1, 4097, zero, NULL, 2, r->scale, NULL),
+                 GB_ERR_ARGUMENT);
+    c.size--;
+    test_refused(r->ctx, gb_ckks_linear_dense(&l, r->ctx, r->enc, 2, 3, zero, NULL, 2, r->scale, &c), GB_ERR_ARGUMENT);
     end(&f);
 }
 
@@ -478,11 +585,17 @@ static void test_allocation_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_products),  cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_rotations), cmocka_unit_test(test_lazy),
-        cmocka_unit_test(test_groups),    cmocka_unit_test(test_raise),
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_linear_refuses),
-        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_rotations),
+        cmocka_unit_test(test_lazy),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_raise),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_linear_refuses),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* scheme/core/noise against measurements: no error is over its worst case, every root mean square is within two bits of
  * its prediction, and what could fail is refused by name. */
 #include "bfv_rig.h"
-#include "scheme/core/noise.h"
+#include "scheme/circuit/bounds.h"
 
 #define LARGEST 1.4142135624 /* slots with both parts uniform in [-1, 1] */
 #define TYPICAL 0.8164965809
@@ -16,6 +16,9 @@ static gb_params_spec spec_of(size_t t) {
 }
 
 static void compare(const gb_noise *p, double worst, double rms, const char *op) {
+    if (getenv("GLOVEBOX_SHOW"))
+        print_message("%-34s rms %7.2f of %7.2f, worst %7.2f of %7.2f, powers %.1f\n", op, log2(rms), p->rms,
+                      log2(worst), p->worst, p->powers);
     if (!(log2(worst) <= p->worst)) fail_msg("%s: error 2^%.2f over its worst case 2^%.2f", op, log2(worst), p->worst);
     if (!(fabs(log2(rms) - p->rms) <= 2)) fail_msg("%s: rms 2^%.2f, predicted 2^%.2f", op, log2(rms), p->rms);
 }
@@ -99,7 +102,10 @@ static void run_linear(fixture *f, const gb_noise *na) {
             values[i][0][j] = rig_uniform(&random), values[i][1][j] = rig_uniform(&random);
         d[i] = (gb_ckks_diagonal){(int)i, values[i][0], values[i][1]};
     }
-    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, PERIOD, d, COUNT, r->limbs, r->scale, 4));
+    gb_ckks_linear_config config;
+    gb_ckks_linear_config_defaults(&config);
+    config.baby = 4;
+    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, PERIOD, d, COUNT, r->limbs, r->scale, &config));
     size_t keys = gb_ckks_linear_galois(galois, 32, l);
     for (size_t i = 0; i < keys; i++) rig_key(r, galois[i]);
     gb_ct c;
@@ -125,7 +131,7 @@ static void run_others(fixture *f, const gb_noise *na, const gb_noise *nb) {
     size_t count = r->slots;
     for (size_t i = 0; i < count; i++) f->re[i] = f->x_re[i] + f->y_re[i], f->im[i] = f->x_im[i] + f->y_im[i];
     test_ok(r->ctx, gb_ckks_add(&f->out, r->e, &f->a, &f->b));
-    gb_noise_add(&n, na, nb);
+    gb_noise_add(&n, &f->m, na, nb);
     check(f, &f->out, &n, "add");
     test_ok(r->ctx, gb_ckks_encode(&r->pt, r->ctx, r->enc, f->y_re, f->y_im, count, r->scale));
     test_ok(r->ctx, gb_ckks_add_plain(&f->out, r->e, &f->a, &r->pt));
@@ -217,8 +223,10 @@ static void check_bfv(bfv_fixture *g, const gb_ct *c, const __int128 *want, cons
         gb_ring_kernels(gb_params_ring(r->p))
             ->sub(gb_ct_limb(&error, 0, j), gb_ct_limb(&error, 0, j), plain.data + j * r->n, r->n,
                   gb_ring_modulus(gb_params_ring(r->p), j));
+    error.scale = 0x1p300; /* decryption looks at no more primes than values up to 2^60 need: look at all of them */
     test_ok(r->ctx, gb_ct_decrypt(g->e, r->ctx, r->s, &error));
     for (size_t i = 0; i < r->n; i++) {
+        g->e[i] *= 0x1p300;
         worst = fmax(worst, fabs(g->e[i]));
         sum += g->e[i] * g->e[i];
     }
@@ -314,6 +322,106 @@ static void test_bfv(void **state) {
     }
 }
 
+/* Products of products: the errors gather powers of the secret, whose moments grow with factorials. Squares take the
+ * model of dependent operands, and a fresh factor each the other; the modulus is switched on the way or not. */
+static void run_depth(bfv_fixture *g, __int128 *want, uint64_t seed, bool squares, bool switched) {
+    bfv_rig *f = &g->f;
+    rig *r = &f->r;
+    gb_noise n, fresh;
+    gb_ct a, b, out = rig_room(r);
+    uint64_t random = seed;
+    for (size_t i = 0; i < r->n; i++) want[i] = g->x[i] = bfv_centred(f, (__int128)test_random(&random));
+    bfv_encrypt(f, &a, g->x, r->n);
+    g->m.dependent = squares;
+    gb_noise_bfv_fresh(&n, &g->m, r->limbs, f->t, false);
+    for (unsigned depth = 1; depth <= 7; depth++) {
+        for (size_t i = 0; i < r->n; i++) {
+            g->y[i] = squares ? bfv_centred(f, want[i]) : bfv_centred(f, (__int128)test_random(&random));
+            want[i] = bfv_centred(f, want[i]) * (__int128)g->y[i];
+        }
+        bfv_encrypt(f, &b, g->y, r->n);
+        fresh = n;
+        if (!squares) gb_noise_bfv_fresh(&fresh, &g->m, r->limbs, f->t, false);
+        test_ok(r->ctx, gb_bfv_mul(&out, f->be, &a, squares ? &a : &b, &r->keys));
+        gb_noise_bfv_tensor(&n, &g->m, &n, &fresh, f->t);
+        gb_noise_relinearize(&n, &g->m, &n);
+        if (switched && depth % 2 == 0) {
+            test_ok(r->ctx, gb_ct_divide(&out, r->e, 1));
+            gb_noise_bfv_divide(&n, &g->m, &n, 1);
+        }
+        test_ok(r->ctx, gb_ct_copy(&a, r->ctx, &out));
+        gb_ct_release(&b);
+        check_bfv(g, &out, want, &n, squares ? "a tower of squares" : "a tower of products");
+    }
+    gb_ct_release(&a);
+    gb_ct_release(&out);
+}
+
+/* Polynomials through tables. Powers of one ciphertext are anything but independent: the model of dependent operands.
+ */
+static void run_table(bfv_fixture *g, __int128 *want, const gb_bfv_poly *p, int width, uint64_t seed, const char *op) {
+    bfv_rig *f = &g->f;
+    rig *r = &f->r;
+    gb_noise fresh, n;
+    gb_ct a, out = rig_room(r);
+    for (size_t i = 0; i < r->n; i++) {
+        unsigned __int128 v = 0;
+        g->x[i] = (int64_t)(test_random(&seed) % (unsigned)(2 * width + 1)) - width;
+        uint64_t x = (uint64_t)(g->x[i] < 0 ? g->x[i] + (int64_t)f->t : g->x[i]);
+        for (size_t j = p->degree + 1; j-- > 0;) v = (v * x + p->c[j]) % f->t;
+        want[i] = (__int128)v;
+    }
+    bfv_encrypt(f, &a, g->x, r->n);
+    test_ok(r->ctx, gb_bfv_poly_eval(&out, f->be, &a, p, &r->keys));
+    g->m.dependent = true;
+    gb_noise_bfv_fresh(&fresh, &g->m, r->limbs, f->t, false);
+    test_ok(r->ctx, gb_bounds_bfv_poly(&n, r->ctx, &g->m, &fresh, p, f->t));
+    check_bfv(g, &out, want, &n, op);
+    gb_ct_release(&a);
+    gb_ct_release(&out);
+}
+
+static void run_tables(bfv_fixture *g, __int128 *want) {
+    const unsigned widths[] = {1, 3, 8};
+    for (size_t i = 0; i < GB_COUNT(widths); i++) {
+        gb_bfv_poly p;
+        test_ok(g->f.r.ctx, gb_bfv_poly_equal(&p, g->f.r.ctx, g->f.b, widths[i]));
+        run_table(g, want, &p, (int)widths[i], 7 + i, "equality");
+        gb_bfv_poly_release(&p);
+        test_ok(g->f.r.ctx, gb_bfv_poly_less(&p, g->f.r.ctx, g->f.b, widths[i]));
+        run_table(g, want, &p, (int)widths[i], 17 + i, "order");
+        gb_bfv_poly_release(&p);
+    }
+}
+
+static void test_depth(void **state) {
+    (void)state;
+    gb_ctx *ctx = test_context(1);
+    gb_params *p;
+    bfv_fixture g;
+    __int128 *want;
+    test_ok(ctx, gb_params_named(&p, ctx, "exact-14"));
+    bfv_rig_init(&g.f, 2, gb_params_get(p), gb_bfv_plain_prime(p, 17));
+    gb_params_free(p);
+    gb_ctx_free(ctx);
+    rig *r = &g.f.r;
+    rig_key(r, 1);
+    gb_noise_model_init(&g.m, r->p, 0);
+    test_ok(r->ctx, gb_alloc(&g.x, r->ctx, r->n, sizeof *g.x));
+    test_ok(r->ctx, gb_alloc(&g.y, r->ctx, r->n, sizeof *g.y));
+    test_ok(r->ctx, gb_alloc(&g.e, r->ctx, r->n, sizeof *g.e));
+    test_ok(r->ctx, gb_alloc(&want, r->ctx, r->n, sizeof *want));
+    run_depth(&g, want, 1, true, false);
+    run_depth(&g, want, 2, true, true);
+    run_depth(&g, want, 3, false, false);
+    run_tables(&g, want);
+    gb_free(want);
+    gb_free(g.x);
+    gb_free(g.y);
+    gb_free(g.e);
+    bfv_rig_release(&g.f);
+}
+
 /* Squaring until it breaks: the check refuses no later than decryption does. */
 static void test_refusals(void **state) {
     (void)state;
@@ -359,6 +467,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ckks),
         cmocka_unit_test(test_bfv),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
