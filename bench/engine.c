@@ -5,10 +5,11 @@
 #include <math.h>
 
 #include "bench/bench.h"
-#include "scheme/bfv/bfv.h"
+#include "scheme/bfv/predicates.h"
 #include "scheme/secret/secret.h"
 
 #define PLAIN_BITS 20
+#define WIDTH 15
 #define SCALE 40
 
 /* The sets: name, or a literal of primes near powers of two. */
@@ -27,7 +28,8 @@ typedef struct fixture {
     gb_eval *eval;
     gb_bfv *bfv;
     gb_bfv_eval *bfv_eval;
-    gb_eval_keys keys; /* relinearisation, rotation by 1 */
+    gb_bfv_poly equal, less; /* of values at most WIDTH apart */
+    gb_eval_keys keys;       /* relinearisation, rotation by 1 */
     gb_pt message;
     gb_ct a, b, out;
     double *slots;   /* 2 times N/2 */
@@ -80,6 +82,18 @@ static void run_bfv(void *user) {
     fixture *f = user;
     keep(f, gb_bfv_mul(&f->out, f->bfv_eval, &f->a, &f->b, &f->keys));
 }
+static void run_bfv_square(void *user) {
+    fixture *f = user;
+    keep(f, gb_bfv_mul(&f->out, f->bfv_eval, &f->a, &f->a, &f->keys));
+}
+static void run_bfv_equal(void *user) {
+    fixture *f = user;
+    keep(f, gb_bfv_poly_eval(&f->out, f->bfv_eval, &f->a, &f->equal, &f->keys));
+}
+static void run_bfv_less(void *user) {
+    fixture *f = user;
+    keep(f, gb_bfv_poly_eval(&f->out, f->bfv_eval, &f->a, &f->less, &f->keys));
+}
 static void run_ntt(void *user) {
     fixture *f = user;
     gb_ring_forward(gb_params_ring(f->params), f->limb, 0, 1);
@@ -103,21 +117,23 @@ static unsigned ntt_hoisted(const fixture *f) { return 2 * (f->specials + f->lim
 static unsigned ntt_encrypt(const fixture *f) { return 3 * f->limbs; } /* u, e0, e1 */
 static unsigned ntt_decrypt(const fixture *f) { return f->limbs; }
 static unsigned ntt_keygen(const fixture *f) { return f->digits * (f->limbs + f->specials); } /* errors */
-/* 2 x 2 parts to coefficients, and modulo more primes (log2 of Q t N, 2 bits more, in primes of 50) to transforms;
- * three products back from all of them; two of the results to transforms, the third stays as its digits need it. */
+/* Four parts to coefficients (two of a square), and modulo more primes (of 50 bits, to N 2^GB_BFV_SPARE above Q) to
+ * transforms; the second operand back modulo Q; three products modulo more primes to coefficients; the part that is
+ * relinearised to transforms, the two others in those of the key switch. */
 static unsigned ntt_bfv(const fixture *f) {
     const gb_ring *r = gb_params_ring(f->params);
-    const unsigned more = (unsigned)ceil((gb_ring_log2_q(r, f->limbs) + PLAIN_BITS + gb_ring_log_n(r) + 2) / 50);
-    return 7 * (f->limbs + more) + 2 * f->limbs + ntt_switch(f) - f->limbs;
+    const unsigned more = (unsigned)ceil((gb_ring_log2_q(r, f->limbs) + gb_ring_log_n(r) + GB_BFV_SPARE) / 50);
+    return 7 * (f->limbs + more) + ntt_switch(f);
 }
+static unsigned ntt_bfv_square(const fixture *f) { return ntt_bfv(f) - 2 * f->limbs; }
 
 typedef struct row {
     const char *name, *parameters;
     shape shape;
     void (*run)(void *user);
-    unsigned (*transforms)(const fixture *f);
+    unsigned (*transforms)(const fixture *f); /* NULL: many operations, no limit is given */
     bool key, bfv;
-    double peer, goal; /* ms */
+    double peer, goal; /* ms; 0: none */
 } row;
 
 #define SHAPE_15                                                                                                       \
@@ -137,6 +153,10 @@ static const row rows[] = {
     {"keygen, relin", "N=2^15 L=15+4 d=3", SHAPE_15, run_keygen, ntt_keygen, false, false, 172, 30},
     {"bfv mul+relin", "exact-13, t 20 bits", {.name = "exact-13"}, run_bfv, ntt_bfv, true, true, 4.5, 2},
     {"bfv mul+relin", "exact-14, t 20 bits", {.name = "exact-14"}, run_bfv, ntt_bfv, true, true, 28, 10},
+    {"bfv square+relin", "exact-14, t 20 bits", {.name = "exact-14"}, run_bfv_square, ntt_bfv_square, true, true, 0, 0},
+    {"bfv rotate", "exact-14, t 20 bits", {.name = "exact-14"}, run_rotate, ntt_switch, true, true, 0, 0},
+    {"bfv equal, 31 values", "exact-14, t 20 bits", {.name = "exact-14"}, run_bfv_equal, NULL, true, true, 0, 0},
+    {"bfv less, 31 values", "exact-14, t 20 bits", {.name = "exact-14"}, run_bfv_less, NULL, true, true, 0, 0},
 };
 
 /* ---- fixtures ---- */
@@ -160,6 +180,8 @@ static void release(fixture *f) {
     gb_ct_release(&f->a);
     gb_pt_release(&f->message);
     gb_eval_keys_release(&f->keys);
+    gb_bfv_poly_release(&f->equal);
+    gb_bfv_poly_release(&f->less);
     gb_bfv_eval_free(f->bfv_eval);
     gb_bfv_free(f->bfv);
     gb_eval_free(f->eval);
@@ -184,6 +206,8 @@ static gb_status make_keys(fixture *f, unsigned digit) {
 
 static gb_status make_bfv(fixture *f) {
     GB_TRY(gb_bfv_new(&f->bfv, f->ctx, f->params, gb_bfv_plain_prime(f->params, PLAIN_BITS)));
+    GB_TRY(gb_bfv_poly_equal(&f->equal, f->ctx, f->bfv, WIDTH));
+    GB_TRY(gb_bfv_poly_less(&f->less, f->ctx, f->bfv, WIDTH));
     return gb_bfv_eval_new(&f->bfv_eval, f->eval, f->bfv);
 }
 
@@ -236,20 +260,27 @@ static double measure(gb_bench *b, fixture *f, const row *r, const char *name, c
     return c.seconds;
 }
 
+/* What the row's transforms and its key cost if nothing else did. */
+static double measure_limit(gb_bench *b, fixture *f, const row *r, const char *isa) {
+    const double ntt = measure(b, f, r, "  one transform", "us", 1e6, run_ntt, 1);
+    const double key = r->key ? measure(b, f, r, "  reading the key", "ms", 1e3, run_read, 1) : 0;
+    const double limit = 1e3 * (r->transforms(f) * ntt + key);
+    gb_bench_add(b, "  limit", limit, "ms", r->parameters, isa, 1, gb_bench_text(b, "%u transforms", r->transforms(f)));
+    return limit;
+}
+
 static gb_status measure_row(result *out, gb_bench *b, gb_ctx *ctx, const row *r) {
     const unsigned threads = gb_ctx_threads(ctx);
     fixture f;
     gb_status s = make(&f, ctx, r);
     if (s == GB_OK && threads == 1) {
         const char *isa = gb_ring_kernels(gb_params_ring(f.params))->name;
-        const double ntt = measure(b, &f, r, "  one transform", "us", 1e6, run_ntt, 1);
-        const double key = r->key ? measure(b, &f, r, "  reading the key", "ms", 1e3, run_read, 1) : 0;
-        out->limit = 1e3 * (r->transforms(&f) * ntt + key);
-        gb_bench_add(b, "  limit", out->limit, "ms", r->parameters, isa, 1,
-                     gb_bench_text(b, "%u transforms", r->transforms(&f)));
+        if (r->transforms) out->limit = measure_limit(b, &f, r, isa);
         out->one = 1e3 * measure(b, &f, r, r->name, "ms", 1e3, r->run, 1);
-        gb_bench_add(b, r->name, out->one / out->limit, "times the limit", r->parameters, isa, 1, "");
-        gb_bench_add(b, r->name, r->peer / out->one, "times faster", r->parameters, isa, 1, "best peer, recorded");
+        if (r->transforms)
+            gb_bench_add(b, r->name, out->one / out->limit, "times the limit", r->parameters, isa, 1, "");
+        if (r->peer > 0)
+            gb_bench_add(b, r->name, r->peer / out->one, "times faster", r->parameters, isa, 1, "best peer, recorded");
     } else if (s == GB_OK) {
         out->all = 1e3 * measure(b, &f, r, r->name, "ms", 1e3, r->run, threads);
     }
@@ -258,15 +289,22 @@ static gb_status measure_row(result *out, gb_bench *b, gb_ctx *ctx, const row *r
     return s;
 }
 
+static const char *cell(char *out, size_t size, double ms) { /* nothing for what there is not */
+    if (!(ms > 0) || snprintf(out, size, "%.3g", ms) < 0) out[0] = 0;
+    return out;
+}
+
 static void print_table(const result *results, unsigned threads) {
     printf("\n%-20s %-20s %10s %10s %10s %8s %10s   (ms)\n", "operation", "parameters", "1 thread", "threads", "limit",
            "goal", "best peer");
     for (size_t i = 0; i < GB_COUNT(rows); i++) {
         if (results[i].one <= 0) continue; /* --quick left it out */
-        char all[32] = "";
+        char all[32] = "", limit[32], goal[32], peer[32];
         if (threads > 1) (void)snprintf(all, sizeof all, "%.3g (%u)", results[i].all, threads);
-        printf("%-20s %-20s %10.3g %10s %10.3g %8.3g %10.3g%s\n", rows[i].name, rows[i].parameters, results[i].one, all,
-               results[i].limit, rows[i].goal, rows[i].peer, results[i].one > rows[i].goal ? "   over the goal" : "");
+        printf("%-20s %-20s %10.3g %10s %10s %8s %10s%s\n", rows[i].name, rows[i].parameters, results[i].one, all,
+               cell(limit, sizeof limit, results[i].limit), cell(goal, sizeof goal, rows[i].goal),
+               cell(peer, sizeof peer, rows[i].peer),
+               rows[i].goal > 0 && results[i].one > rows[i].goal ? "   over the goal" : "");
     }
 }
 

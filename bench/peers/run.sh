@@ -31,7 +31,7 @@ have_node_seal() {
 pythons() {
     [ -z "${GLOVEBOX_PEER_PYTHON:-}" ] || printf '%s\n' "$GLOVEBOX_PEER_PYTHON"
     printf '%s\n' python3.10 python3.12 python3
-    for p in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[02].*/bin/python3; do
+    for p in "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[02].*/bin/python3; do
         [ ! -x "$p" ] || printf '%s\n' "$p"
     done
 }

@@ -33,7 +33,7 @@ int main(void) {
     TRY(gb_ctx_new(&ctx, &config));
     TRY(gb_engine_new(&engine, ctx, "leveled-14", 0));
     TRY(gb_key_new(&secret, &key, engine));
-    TRY(gb_matrix_new(&matrix, engine, m, SIZE, 7));
+    TRY(gb_matrix_new(&matrix, engine, m, SIZE, 7, 0));
     TRY(gb_function_new(&logistic, ctx, GB_FUNCTION_SIGMOID, -8, 8, 1e-3));
     TRY(gb_evalkeys_new(&keys, engine));
     TRY(gb_evalkeys_multiply(keys, engine, secret));

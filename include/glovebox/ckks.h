@@ -48,8 +48,17 @@ GB_API GB_CHECK gb_status gb_cipher_mul_i(gb_cipher *out, gb_engine *e, const gb
 /* A square matrix in the clear, size x size row by row, size a power of two up to N/2; pad others with zeros. Prepared
  * for ciphertexts of at least `level` levels, 1..depth; memory grows with the number of diagonals that are not zero. */
 typedef struct gb_matrix gb_matrix;
-GB_API GB_CHECK gb_status gb_matrix_new(gb_matrix **out, gb_engine *e, const double *m, size_t size, unsigned level);
+typedef enum gb_matrix_flags {
+    GB_MATRIX_FEW_KEYS = 1 << 0, /* one key for all giant steps: a few more rotations where the diagonals have gaps */
+    GB_MATRIX_FEWEST_KEYS = 1 << 1, /* two keys or three in all, and each step costs a whole rotation */
+    GB_MATRIX_COMPACT = 1 << 2      /* a fraction of the matrix's memory, products take three to five times as long */
+} gb_matrix_flags;
+/* flags: 0 or some of gb_matrix_flags. ARGUMENT, LEVEL, RANGE (not finite), MEMORY. */
+GB_API GB_CHECK gb_status gb_matrix_new(gb_matrix **out, gb_engine *e, const double *m, size_t size, unsigned level,
+                                        unsigned flags);
 GB_API void gb_matrix_free(gb_matrix *m);
+GB_API size_t gb_matrix_keys(const gb_matrix *m); /* how many rotation keys it takes */
+/* These keys, up to the matrix's level. */
 GB_API GB_CHECK gb_status gb_evalkeys_matrix(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, const gb_matrix *m);
 /* out = M a for a vector encrypted with count = size, at level - 1. KEY (gb_evalkeys_matrix), LEVEL. */
 GB_API GB_CHECK gb_status gb_matrix_apply(gb_cipher *out, gb_engine *e, const gb_matrix *m, const gb_cipher *a,
@@ -120,6 +129,23 @@ GB_API GB_CHECK gb_status gb_sign_max(gb_cipher *out, gb_engine *e, const gb_sig
                                       const gb_cipher *b, const gb_evalkeys *k);
 GB_API GB_CHECK gb_status gb_sign_min(gb_cipher *out, gb_engine *e, const gb_sign *s, const gb_cipher *a,
                                       const gb_cipher *b, const gb_evalkeys *k);
+
+/* ---- bootstrapping: the sets deep-* ----
+ * A ciphertext of real numbers, |x| <= 1, that has no level left becomes one of all levels with nearly the same: again
+ * and again, so that there is no limit of depth (eprint 2020/1203, 2022/024). Keys are large, and to make them or to
+ * run takes seconds: what they take can be asked first, and the context's progress hook is called. docs/engine.md has
+ * the precision of each set. */
+typedef struct gb_bootstrap_info {
+    double failure;       /* log2 of the probability that one run gives nonsense, below -128 */
+    uint64_t keys;        /* evaluation keys, all together: */
+    uint64_t key_bytes;   /* in memory */
+    uint64_t key_on_wire; /* seed-compressed */
+} gb_bootstrap_info;
+/* Makes the matrices of the bootstrapping, which stay with the engine. UNSUPPORTED (other sets), MEMORY. */
+GB_API GB_CHECK gb_status gb_engine_bootstrap_info(gb_bootstrap_info *out, gb_engine *e);
+GB_API GB_CHECK gb_status gb_evalkeys_bootstrap(gb_evalkeys *k, gb_engine *e, const gb_secret *secret);
+/* From any level. KEY (gb_evalkeys_bootstrap), UNSUPPORTED, CANCELLED. Values beyond 1 give nonsense, not an error. */
+GB_API GB_CHECK gb_status gb_cipher_bootstrap(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k);
 
 #ifdef __cplusplus
 }

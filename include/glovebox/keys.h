@@ -14,7 +14,7 @@ extern "C" {
 
 /* ---- engines ---- */
 typedef struct gb_engine gb_engine;
-/* params: a leveled-* (CKKS) or exact-* (BFV) set by name; deep-16 and the linear sets are UNSUPPORTED here.
+/* params: a leveled-*, joint-* or deep-* (CKKS) or exact-* (BFV) set by name; the linear sets are UNSUPPORTED here.
  * plain_bits: BFV, bits of the plaintext prime, 17..60, 0: GB_PLAIN_BITS_DEFAULT; CKKS: 0. ctx is borrowed and gets the
  * errors of every call on the engine. Errors: NOT_FOUND (params), ARGUMENT, UNSUPPORTED, MEMORY. */
 GB_API GB_CHECK gb_status gb_engine_new(gb_engine **out, gb_ctx *ctx, const char *params, unsigned plain_bits);
@@ -55,8 +55,8 @@ GB_API GB_CHECK gb_status gb_evalkeys_rotate(gb_evalkeys *k, gb_engine *e, const
 GB_API GB_CHECK gb_status gb_evalkeys_conjugate(gb_evalkeys *k, gb_engine *e, const gb_secret *secret);
 /* For gb_cipher_sum over `count` slots. */
 GB_API GB_CHECK gb_status gb_evalkeys_sum(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, size_t count);
-/* "GBE1", number of keys, then each with its size, seed-compressed. Decoding checks sizes before it allocates and every
- * residue: FORMAT, TRUNCATED, PARAMS. */
+/* "GBE1", number of keys, then each with its size, seed-compressed ("GBE2" with those of a bootstrapping). Decoding
+ * checks sizes before it allocates and every residue: FORMAT, TRUNCATED, PARAMS. */
 GB_API GB_CHECK gb_status gb_evalkeys_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_evalkeys *k);
 GB_API GB_CHECK gb_status gb_evalkeys_decode(gb_evalkeys **out, gb_engine *e, const uint8_t *data, size_t size);
 

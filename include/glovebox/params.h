@@ -2,7 +2,8 @@
  *
  * A set fixes the ring, the primes and with them security, depth and the size of every key. Each is within the table of
  * "Security Guidelines for Implementing Homomorphic Encryption" (eprint 2024/463: classical attacks, ternary secret,
- * error of standard deviation 3.19), which is checked again on the primes of every key that is made. */
+ * error of standard deviation 3.19; secrets of weight 192: eprint 2022/024), which is checked again on the primes of
+ * every key that is made. */
 #ifndef GLOVEBOX_PARAMS_H
 #define GLOVEBOX_PARAMS_H
 
@@ -30,6 +31,7 @@ typedef struct gb_params_info {
     double log2_q;       /* of the ciphertext modulus, all levels */
     double log2_qp;      /* with the primes of key switching: what the table limits */
     double log2_qp_max;  /* the table's entry for this ring */
+    unsigned weight;     /* coefficients of the secret that are not 0; 0: uniform ternary, the table's */
     unsigned depth;      /* multiplications one after another; BFV: at plain_bits; after a refresh where refreshes */
     int refreshes;       /* bootstrapping gives depth levels back, again and again */
     uint64_t slots;      /* numbers a ciphertext */

@@ -46,6 +46,8 @@ void gb_wipe(void *p, size_t n);
 char *gb_strdup(gb_ctx *ctx, const char *s); /* NULL on error, recorded in ctx */
 /* Tests only: the n-th allocation from now fails (0: none). Returns how many were made since the last call. */
 uint64_t gb_alloc_fail_at(uint64_t n);
+/* Tests only: `seen` is shown every block before gb_free gives it back (NULL: none), to look for secrets left in it. */
+void gb_free_watch(void (*seen)(const void *p, size_t n));
 
 /* ---- bytes: bytes.c. Little-endian; a reader never reads past its end, a writer grows ---- */
 typedef struct gb_reader {

@@ -1,4 +1,5 @@
 /* base/memory: aligned allocation, guarded memory for secrets, and failures on demand for the tests. */
+#include <malloc.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,7 +53,14 @@ gb_status gb_alloc_zero(void *out, gb_ctx *ctx, size_t count, size_t size) {
     return GB_OK;
 }
 
-void gb_free(void *p) { free(p); }
+static void (*_Atomic free_watch)(const void *p, size_t n);
+void gb_free_watch(void (*seen)(const void *p, size_t n)) { atomic_store(&free_watch, seen); }
+
+void gb_free(void *p) {
+    void (*seen)(const void *, size_t) = atomic_load_explicit(&free_watch, memory_order_relaxed);
+    if (seen != NULL && p != NULL) seen(p, malloc_usable_size(p));
+    free(p);
+}
 
 gb_status gb_alloc_secret(void *out, gb_ctx *ctx, size_t count, size_t size) {
     put_pointer(out, NULL);

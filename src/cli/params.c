@@ -28,8 +28,8 @@ static void print_set(const cli *c, const gb_params_info *p) {
     cli_bytes(size[2], p->switch_key_bytes);
     cli_bytes(size[3], p->switch_key_on_wire);
     printf("name        %s (%s): %s\n", p->name, gb_scheme_name(p->scheme), p->about);
-    printf("security    %u bits: N = %u, log2(QP) = %.1f, at most %.0f (eprint 2024/463, ternary secret)\n",
-           p->security, 1u << p->log_n, p->log2_qp, p->log2_qp_max);
+    printf("security    %u bits: N = %u, log2(QP) = %.1f, at most %.0f (%s)\n", p->security, 1u << p->log_n, p->log2_qp,
+           p->log2_qp_max, p->weight ? "eprint 2022/024, secret of weight 192" : "eprint 2024/463, ternary secret");
     printf("modulus     Q of %.1f bits in %u primes", p->log2_q, p->primes);
     if (p->specials) printf(", P in %u; key switching in %u digits", p->specials, p->digits);
     printf("\nslots       %llu\n", (unsigned long long)p->slots);
@@ -54,7 +54,7 @@ static int run_list(cli *c, int argc, char **argv) {
         if (c->json)
             print_json(&p);
         else
-            printf("%-12s %-7s N = %-6u depth %-3u %6llu slots  %6.1f of %4.0f bits  %s\n", p.name,
+            printf("%-15s %-7s N = %-6u depth %-3u %6llu slots  %6.1f of %4.0f bits  %s\n", p.name,
                    gb_scheme_name(p.scheme), 1u << p.log_n, p.depth, (unsigned long long)p.slots, p.log2_qp,
                    p.log2_qp_max, p.about);
     }

@@ -11,7 +11,7 @@ static gb_status make_ckks(gb_engine *e) {
     GB_TRY(gb_ckks_encoder_new(&e->encoder, e->ctx, e->params));
     e->scale[e->top] = exp2(e->info.scale_bits);
     for (unsigned level = e->top; level > 0; level--)
-        e->scale[level - 1] = e->scale[level] * e->scale[level] / gb_params_divisor(e->params, level);
+        e->scale[level - 1] = e->scale[level] * e->scale[level] / gb_engine_divisor(e, level);
     return GB_OK;
 }
 
@@ -29,8 +29,13 @@ static gb_status make_bfv(gb_engine *e, unsigned plain_bits) {
 static gb_status make(gb_engine *e, const char *params, unsigned plain_bits) {
     GB_TRY(gb_params_named(&e->params, e->ctx, params));
     e->n = gb_ring_n(gb_params_ring(e->params));
-    e->primes = (unsigned)gb_params_get(e->params)->data_count;
-    e->top = gb_params_level(e->params, e->primes);
+    e->top = gb_params_level(e->params, (unsigned)gb_params_get(e->params)->data_count);
+    if (e->info.refreshes) { /* what is above belongs to bootstrapping */
+        GB_TRY(gb_bootstrap_config_named(&e->boot_config, e->ctx, params));
+        GB_TRY(gb_bootstrap_levels(&e->floor, &e->top, e->ctx, e->params, &e->boot_config));
+        e->top -= e->floor;
+    }
+    e->primes = gb_engine_limbs(e, e->top);
     GB_TRY(gb_eval_new(&e->eval, e->ctx, e->params, 0));
     GB_TRY(gb_pt_init(&e->plain, e->ctx, e->params, e->primes, false));
     GB_TRY(gb_ct_init(&e->out, e->ctx, e->params, 3, e->primes));
@@ -43,9 +48,8 @@ gb_status gb_engine_new(gb_engine **out, gb_ctx *ctx, const char *params, unsign
     if (!out || !ctx || !params) return gb_fail(ctx, GB_ERR_ARGUMENT, "engine: a handle or the name is NULL");
     *out = NULL;
     GB_TRY(gb_params_show(&info, ctx, params));
-    if (info.scheme == GB_SCHEME_LINEAR || info.refreshes)
-        return gb_fail(ctx, GB_ERR_UNSUPPORTED, "engine: %s is not for single ciphertexts; take a leveled or exact set",
-                       params);
+    if (info.scheme == GB_SCHEME_LINEAR)
+        return gb_fail(ctx, GB_ERR_UNSUPPORTED, "engine: %s is not for single ciphertexts; take another set", params);
     if (info.scheme == GB_SCHEME_CKKS && plain_bits)
         return gb_fail(ctx, GB_ERR_ARGUMENT, "engine: %s computes on real numbers; plain_bits must be 0", params);
     if (info.scheme == GB_SCHEME_BFV && !plain_bits) plain_bits = GB_PLAIN_BITS_DEFAULT;
@@ -77,6 +81,8 @@ void gb_engine_free(gb_engine *e) {
     gb_ct_release(&e->lower);
     gb_ct_release(&e->out);
     gb_pt_release(&e->plain);
+    gb_eval_free(e->inner);
+    gb_bootstrap_free(e->boot);
     gb_bfv_eval_free(e->bfv_eval);
     gb_bfv_free(e->bfv);
     gb_ckks_encoder_free(e->encoder);
@@ -127,7 +133,7 @@ gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *wha
     if (!gb_params_same(k->params, e->params))
         return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the evaluation keys are of %s, the engine of %s", what,
                        gb_params_get(k->params)->name, e->info.name);
-    *out = &k->keys;
+    *out = &k->all.keys;
     return GB_OK;
 }
 
@@ -168,15 +174,17 @@ gb_status gb_engine_encrypt(gb_cipher *out, gb_engine *e, const gb_keyset *key, 
     return GB_OK;
 }
 
-unsigned gb_engine_level(const gb_engine *e, const gb_ct *c) { return gb_params_level(e->params, c->limbs); }
+unsigned gb_engine_level(const gb_engine *e, const gb_ct *c) { return gb_params_level(e->params, c->limbs) - e->floor; }
+unsigned gb_engine_limbs(const gb_engine *e, unsigned level) { return gb_params_limbs(e->params, level + e->floor); }
+double gb_engine_divisor(const gb_engine *e, unsigned level) { return gb_params_divisor(e->params, level + e->floor); }
 
 /* Each step multiplies by 1 at a scale that lands on the next level's. All but the last level are dropped for free. */
 gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned level) {
     *out = *a;
     const unsigned from = gb_engine_level(e, a);
     if (from <= level) return GB_OK;
-    out->limbs = gb_params_limbs(e->params, level + 1);
-    const double factor = e->scale[level] * gb_params_divisor(e->params, level + 1) / a->scale;
+    out->limbs = gb_engine_limbs(e, level + 1);
+    const double factor = e->scale[level] * gb_engine_divisor(e, level + 1) / a->scale;
     GB_TRY(gb_ckks_mul_scalar(&e->lower, e->eval, out, 1, factor));
     GB_TRY(gb_ckks_rescale(&e->lower, e->eval));
     *out = e->lower;

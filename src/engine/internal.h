@@ -4,6 +4,7 @@
 
 #include "glovebox/cipher.h"
 #include "scheme/bfv/bfv.h"
+#include "scheme/bootstrap/bootstrap.h"
 #include "scheme/secret/secret.h"
 
 #define GB_ENGINE_SIGMA 3.25 /* of an error: centred binomial, k = 21 */
@@ -16,10 +17,14 @@ struct gb_engine {
     gb_params *params;
     gb_params_info info;
     size_t n;
-    unsigned primes, top; /* data primes; the highest level */
+    unsigned primes, top; /* the highest level of a ciphertext, and its data primes */
+    unsigned floor;       /* levels of the set below level 0 of the engine: what bootstrapping starts with */
     gb_eval *eval;
-    gb_ckks_encoder *encoder; /* CKKS */
-    gb_bfv *bfv;              /* BFV */
+    gb_ckks_encoder *encoder;        /* CKKS */
+    gb_bootstrap_config boot_config; /* of a set that refreshes; and what is made when it is first needed: */
+    gb_bootstrap *boot;
+    gb_eval *inner; /* of its encapsulation */
+    gb_bfv *bfv;    /* BFV */
     gb_bfv_eval *bfv_eval;
     gb_pt plain;            /* the plaintext of the call */
     uint64_t *poly, *phase; /* BFV: N words, primes * N words */
@@ -41,8 +46,9 @@ struct gb_cipher {
 };
 
 struct gb_evalkeys {
-    gb_params *params;
-    gb_eval_keys keys;
+    gb_params *params, *inner; /* inner: of all.to_sparse, when bootstraps */
+    gb_bootstrap_keys all;     /* all.keys: every key that is not of the encapsulation */
+    bool bootstraps;
 };
 
 /* The checks that every call makes. what names the operation. */
@@ -52,8 +58,13 @@ GB_CHECK gb_status gb_engine_output(gb_engine *e, const char *what, const gb_cip
 GB_CHECK gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c);
 GB_CHECK gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s);
 GB_CHECK gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k);
-/* Makes the key of one Galois element (1: relinearisation) where it is not there: keys.c. */
-GB_CHECK gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, uint64_t galois);
+/* Makes what a bootstrapping needs beside keys, once: bootstrap.c. UNSUPPORTED. */
+GB_CHECK gb_status gb_engine_boot(gb_engine *e, const char *what);
+/* The keys of a bootstrapping are all there; *bootstraps. */
+GB_CHECK gb_status gb_evalkeys_inner(gb_evalkeys *k, gb_engine *e);
+/* Makes the key of one Galois element (1: relinearisation), up to a level, where it is not there: keys.c. */
+GB_CHECK gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, uint64_t galois,
+                                      unsigned level);
 /* Where to compute: out itself, or the engine's when out is one of the inputs. finish brings it home. */
 static inline gb_ct *gb_engine_target(gb_engine *e, gb_cipher *out, const gb_cipher *a, const gb_cipher *b) {
     return out == a || out == b ? &e->out : &out->ct;
@@ -91,6 +102,9 @@ GB_CHECK gb_status gb_engine_fixed_mul(gb_cipher *out, gb_engine *e, const gb_ci
                                        const gb_ct *va, const gb_ct *vb, double noise, const gb_eval_keys *keys);
 /* Integers with a number in the clear: refuses fixed point. */
 GB_CHECK gb_status gb_engine_integers(gb_engine *e, const char *what, const gb_cipher *a);
+/* Levels of the engine: of a ciphertext, its data primes, and what a rescale from there divides. */
 unsigned gb_engine_level(const gb_engine *e, const gb_ct *c);
+unsigned gb_engine_limbs(const gb_engine *e, unsigned level);
+double gb_engine_divisor(const gb_engine *e, unsigned level);
 
 #endif

@@ -20,8 +20,9 @@ void gb_matrix_free(gb_matrix *m) {
     gb_free(m);
 }
 
-static gb_status make_matrix(gb_matrix *out, gb_engine *e, const double *m, size_t size, double *values,
+static gb_status make_matrix(gb_matrix *out, gb_engine *e, const double *m, size_t size, unsigned flags, double *values,
                              gb_ckks_diagonal *diagonals) {
+    gb_ckks_linear_config config;
     size_t count = 0;
     for (size_t d = 0; d < size; d++) {
         double *diagonal = values + count * size;
@@ -34,18 +35,24 @@ static gb_status make_matrix(gb_matrix *out, gb_engine *e, const double *m, size
         }
         if (any || (d + 1 == size && !count)) diagonals[count++] = (gb_ckks_diagonal){(int)d, diagonal, NULL};
     }
+    gb_ckks_linear_config_defaults(&config);
+    config.compact = flags & GB_MATRIX_COMPACT;
+    if (flags & GB_MATRIX_FEW_KEYS) config.keys = GB_LINEAR_ONE_GIANT;
+    if (flags & GB_MATRIX_FEWEST_KEYS) config.keys = GB_LINEAR_FEWEST;
     GB_TRY(gb_params_named(&out->params, e->ctx, e->info.name));
     GB_TRY(gb_ckks_encoder_new(&out->encoder, e->ctx, out->params));
     return gb_ckks_linear_new(&out->linear, e->ctx, out->encoder, size, diagonals, count,
-                              gb_params_limbs(e->params, out->level), e->scale[out->level], 0);
+                              gb_engine_limbs(e, out->level), e->scale[out->level], &config);
 }
 
-gb_status gb_matrix_new(gb_matrix **out, gb_engine *e, const double *m, size_t size, unsigned level) {
+gb_status gb_matrix_new(gb_matrix **out, gb_engine *e, const double *m, size_t size, unsigned level, unsigned flags) {
     GB_TRY(gb_engine_need(e, "matrix", true, false, out, m));
     *out = NULL;
     if (size < 1 || size > e->info.slots || (size & (size - 1)) != 0)
         return gb_fail(e->ctx, GB_ERR_ARGUMENT, "matrix: size %zu, must be a power of two up to %llu", size,
                        (unsigned long long)e->info.slots);
+    if (flags > (GB_MATRIX_FEW_KEYS | GB_MATRIX_FEWEST_KEYS | GB_MATRIX_COMPACT))
+        return gb_fail(e->ctx, GB_ERR_ARGUMENT, "matrix: flags %u, which this version does not know", flags);
     if (level < 1 || level > e->top)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "matrix: level %u, must be 1..%u for %s", level, e->top, e->info.name);
     double *values = NULL;
@@ -55,7 +62,7 @@ gb_status gb_matrix_new(gb_matrix **out, gb_engine *e, const double *m, size_t s
     x->level = level;
     gb_status s = gb_alloc(&values, e->ctx, size * size, sizeof *values);
     if (s == GB_OK) s = gb_alloc(&diagonals, e->ctx, size, sizeof *diagonals);
-    if (s == GB_OK) s = make_matrix(x, e, m, size, values, diagonals);
+    if (s == GB_OK) s = make_matrix(x, e, m, size, flags, values, diagonals);
     gb_free(diagonals);
     gb_free(values);
     if (s != GB_OK) {
@@ -74,10 +81,12 @@ gb_status gb_evalkeys_matrix(gb_evalkeys *k, gb_engine *e, const gb_secret *secr
     GB_TRY(gb_alloc(&galois, e->ctx, count ? count : 1, sizeof *galois));
     (void)gb_ckks_linear_galois(galois, count, m->linear);
     gb_status s = GB_OK;
-    for (size_t i = 0; s == GB_OK && i < count; i++) s = gb_evalkeys_galois(k, e, secret, galois[i]);
+    for (size_t i = 0; s == GB_OK && i < count; i++) s = gb_evalkeys_galois(k, e, secret, galois[i], m->level);
     gb_free(galois);
     return s;
 }
+
+size_t gb_matrix_keys(const gb_matrix *m) { return m ? gb_ckks_linear_galois(NULL, 0, m->linear) : 0; }
 
 gb_status gb_matrix_apply(gb_cipher *out, gb_engine *e, const gb_matrix *m, const gb_cipher *a, const gb_evalkeys *k) {
     const gb_eval_keys *keys;

@@ -13,7 +13,7 @@
 static const struct use {
     const char *name, *about;
     gb_scheme scheme;
-    unsigned depth; /* BFV: by gb_params_bfv_depth */
+    unsigned depth; /* BFV: by gb_params_bfv_depth; a set that refreshes: by gb_bootstrap_levels */
     bool refreshes;
     unsigned scale_bits; /* CKKS; 0: SCALE_BITS */
 } uses[] = {
@@ -22,10 +22,12 @@ static const struct use {
     {"leveled-13", "real numbers, shallow and fast", GB_SCHEME_CKKS, 3, false, 0},
     {"leveled-14", "real numbers, short polynomials and products of matrices", GB_SCHEME_CKKS, 7, false, 0},
     {"leveled-15", "real numbers, deep enough for comparisons and small networks", GB_SCHEME_CKKS, 15, false, 0},
-    {"deep-15", "few real numbers without a limit of depth: bootstrapping with small keys", GB_SCHEME_CKKS, 2, true, 0},
-    {"deep-16", "real numbers without a limit of depth: bootstrapping", GB_SCHEME_CKKS, 6, true, 0},
     {"joint-14", "real numbers under joint keys: sums, a product", GB_SCHEME_CKKS, 1, false, 150},
     {"joint-15", "real numbers under joint keys: a few products", GB_SCHEME_CKKS, 3, false, 150},
+    {"deep-15", "few real numbers without a limit of depth: bootstrapping with small keys", GB_SCHEME_CKKS, 0, true, 0},
+    {"deep-16", "real numbers without a limit of depth: bootstrapping", GB_SCHEME_CKKS, 0, true, 0},
+    {"deep-16-fast", "bootstrapping in less time, with fewer levels and smaller keys", GB_SCHEME_CKKS, 0, true, 0},
+    {"deep-16-precise", "bootstrapping twice over, for more bits right", GB_SCHEME_CKKS, 0, true, 0},
     {"exact-12", "integers: sums, weighted sums, one product", GB_SCHEME_BFV, 0, false, 0},
     {"exact-13", "integers: a few products", GB_SCHEME_BFV, 0, false, 0},
     {"exact-14", "integers: equality of short words, polynomials", GB_SCHEME_BFV, 0, false, 0},
@@ -54,22 +56,24 @@ unsigned gb_params_bfv_depth(unsigned log_n, double log2_q, unsigned plain_bits)
     return room > 0 ? (unsigned)(room / (plain_bits + log_n + 1.5)) : 0;
 }
 
-static void sizes(gb_params_info *out, const gb_params *p) {
+/* limbs: data primes of a ciphertext at its highest level. */
+static void sizes(gb_params_info *out, const gb_params *p, size_t limbs) {
     const gb_params_spec *spec = gb_params_get(p);
     const gb_ring *r = gb_params_ring(p);
     const size_t n = gb_ring_n(r), data = spec->data_count, all = data + spec->special_count;
     uint64_t packed_data = 0, packed_all = 0, words = 0;
     for (size_t j = 0; j < all; j++) {
         size_t bytes = gb_packed_bytes(n, gb_ring_modulus(r, j)->bits);
+        packed_data += j < data ? bytes : 0;
+        if (j >= limbs && j < data) continue;
         packed_all += bytes;
         words += n * gb_switch_key_width(gb_ring_modulus(r, j));
-        packed_data += j < data ? bytes : 0;
     }
     const uint64_t header = 4 + GB_HASH_BYTES + GB_SEED_BYTES;
-    out->ciphertext_bytes = 2 * data * n * sizeof(uint64_t);
+    out->ciphertext_bytes = 2 * limbs * n * sizeof(uint64_t);
     out->public_key_bytes = header + packed_data;
     if (!spec->special_count) return;
-    out->digits = (unsigned)gb_ceil_div(data, spec->special_count);
+    out->digits = (unsigned)gb_ceil_div(limbs, spec->special_count);
     out->switch_key_bytes = 2 * (uint64_t)out->digits * words;
     out->switch_key_on_wire = header + 16 + out->digits * packed_all; /* 16: limbs, digit, Galois element */
 }
@@ -85,7 +89,8 @@ static void fill(gb_params_info *out, const struct use *u, const gb_params *p) {
     out->security = spec->security;
     out->log2_q = gb_ring_log2_q(r, spec->data_count);
     out->log2_qp = gb_ring_log2_q(r, spec->data_count + spec->special_count);
-    out->log2_qp_max = gb_security_max_log2(spec->log_n, spec->security);
+    out->log2_qp_max = gb_security_max_log2_of(spec->log_n, spec->security, spec->weight);
+    out->weight = spec->weight;
     out->depth = u->depth;
     out->refreshes = u->refreshes;
     out->slots = gb_ring_n(r);
@@ -100,19 +105,32 @@ static void fill(gb_params_info *out, const struct use *u, const gb_params *p) {
         out->precision = out->plain_bits;
         out->depth = gb_params_bfv_depth(spec->log_n, out->log2_q, out->plain_bits);
     }
-    sizes(out, p);
+    sizes(out, p, spec->data_count);
+}
+
+/* Of a set that refreshes: the slots that its bootstrapping keeps, and ciphertexts and their keys as they come out of
+ * it. What bootstrapping itself takes: gb_engine_bootstrap_info. */
+static gb_status refreshing(gb_params_info *out, gb_ctx *ctx, const struct use *u, const gb_params *p) {
+    gb_bootstrap_config c;
+    unsigned in, top;
+    if (!u->refreshes) return GB_OK;
+    GB_TRY(gb_bootstrap_config_named(&c, ctx, u->name));
+    GB_TRY(gb_bootstrap_levels(&in, &top, ctx, p, &c));
+    if (c.log_slots) out->slots = UINT64_C(1) << c.log_slots;
+    out->depth = top - in;
+    out->scale_bits = c.scale_bits;
+    out->precision = ckks_precision(out->log_n, out->scale_bits);
+    sizes(out, p, gb_params_limbs(p, top));
+    return GB_OK;
 }
 
 static gb_status describe(gb_params_info *out, gb_ctx *ctx, const struct use *u) {
     gb_params *p;
     GB_TRY(gb_params_named(&p, ctx, u->name));
     fill(out, u, p);
+    const gb_status s = refreshing(out, ctx, u, p);
     gb_params_free(p);
-    if (!u->refreshes) return GB_OK;
-    gb_bootstrap_config boot;
-    GB_TRY(gb_bootstrap_config_named(&boot, ctx, u->name));
-    if (boot.log_slots) out->slots = (uint64_t)1 << boot.log_slots; /* what a refresh keeps */
-    return GB_OK;
+    return s;
 }
 
 gb_status gb_params_at(gb_params_info *out, gb_ctx *ctx, size_t i) {
@@ -147,7 +165,7 @@ gb_status gb_params_suggest(gb_params_info *out, gb_ctx *ctx, gb_scheme scheme, 
             out->depth = gb_params_bfv_depth(out->log_n, out->log2_q, out->plain_bits);
         }
         if ((out->depth >= depth || out->refreshes) && out->slots >= slots && out->precision >= precision) return GB_OK;
-        best = *out;
+        if (out->slots > best.slots) best = *out;
     }
     return gb_fail(ctx, GB_ERR_NOT_FOUND,
                    "no %s set has depth %u, %llu slots and %g bits; the largest, %s, has depth %u%s, %llu slots and "

@@ -7,6 +7,22 @@
 
 #define ENCODED_BITS 48 /* of the scale that doubles are encoded at; the rest is a power of two */
 
+/* The encoder repeats a count that is a power of two, and pads others with zeros to all N/2 slots; a set with fewer
+ * slots wants them padded to those, and repeated. */
+static gb_status encode_slots(gb_engine *e, const double *re, const double *im, size_t count, double scale) {
+    const size_t slots = e->info.slots;
+    double *padded;
+    if (slots == e->n / 2 || (count & (count - 1)) == 0)
+        return gb_ckks_encode(&e->plain, e->ctx, e->encoder, re, im, count, scale);
+    GB_TRY(gb_alloc_secret(&padded, e->ctx, 2 * slots, sizeof *padded));
+    memset(padded, 0, 2 * slots * sizeof *padded);
+    memcpy(padded, re, count * sizeof *padded);
+    if (im) memcpy(padded + slots, im, count * sizeof *padded);
+    const gb_status s = gb_ckks_encode(&e->plain, e->ctx, e->encoder, padded, im ? padded + slots : NULL, slots, scale);
+    gb_free_secret(padded);
+    return s;
+}
+
 /* Into the engine's plaintext. A count that is no power of two is padded with zeros by the encoder. */
 static gb_status encode(gb_engine *e, const char *what, const double *re, const double *im, size_t count,
                         unsigned limbs, double scale) {
@@ -20,7 +36,7 @@ static gb_status encode(gb_engine *e, const char *what, const double *re, const 
             return gb_fail(e->ctx, GB_ERR_RANGE, "%s: number %zu is not finite", what, i);
     e->plain.limbs = limbs;
     if (scale >= ldexp(1, ENCODED_BITS + 1)) shift = ilogb(scale) - ENCODED_BITS;
-    GB_TRY(gb_ckks_encode(&e->plain, e->ctx, e->encoder, re, im, count, ldexp(scale, -shift)));
+    GB_TRY(encode_slots(e, re, im, count, ldexp(scale, -shift)));
     for (unsigned j = 0; shift && j < limbs; j++) {
         const gb_modulus *m = gb_ring_modulus(r, j);
         uint64_t *x = e->plain.data + j * e->n;

@@ -3,7 +3,7 @@
 
 #include "engine/internal.h"
 #include "glovebox/bfv.h"
-#include "scheme/bfv/predicates.h"
+#include "scheme/circuit/bounds.h"
 
 struct gb_table {
     gb_bfv_poly poly;
@@ -61,8 +61,22 @@ gb_status gb_table_within(gb_table **out, gb_engine *e, int64_t low, int64_t hig
 
 unsigned gb_table_levels(const gb_table *t) { return t ? gb_bfv_poly_depth(&t->poly) : 0; }
 
-/* Every level multiplies the noise as a product does; the coefficients, below t / 2, and the sum of the terms come on
- * top once, for they multiply powers and not each other. */
+/* The scheme's own bound of this polynomial, for any data: a deviation, of which ours are GB_ENGINE_SURE; and the two
+ * bits that its checks leave for the prediction. It is the noise modulo the primes of the result, *limbs of them, which
+ * are fewer than x's: what is switched down on the way is accounted for already. */
+static gb_status noise_of(double *noise, unsigned *limbs, gb_engine *e, const gb_table *t, const gb_cipher *x) {
+    gb_noise_model m;
+    gb_noise n;
+    gb_noise_model_init(&m, e->params, 0);
+    m.dependent = true;
+    gb_noise_bfv_fresh(&n, &m, x->ct.limbs, t->t, true);
+    n.rms = n.worst = x->noise - log2(GB_ENGINE_SURE);
+    GB_TRY(gb_bounds_bfv_poly(&n, e->ctx, &m, &n, &t->poly, t->t));
+    *noise = n.rms + log2(GB_ENGINE_SURE) + 2;
+    *limbs = n.limbs;
+    return GB_OK;
+}
+
 gb_status gb_table_apply(gb_cipher *out, gb_engine *e, const gb_table *t, const gb_cipher *x, const gb_evalkeys *k) {
     const gb_eval_keys *keys;
     GB_TRY(gb_engine_need(e, "table", false, true, out, x));
@@ -74,13 +88,13 @@ gb_status gb_table_apply(gb_cipher *out, gb_engine *e, const gb_table *t, const 
     if (t->t != gb_bfv_modulus(e->bfv))
         return gb_fail(e->ctx, GB_ERR_PARAMS, "table: made modulo %llu, the engine computes modulo %llu",
                        (unsigned long long)t->t, (unsigned long long)gb_bfv_modulus(e->bfv));
-    const double noise = gb_log2_sum(x->noise, gb_engine_switching(e)) + gb_table_levels(t) * gb_engine_growth(e) +
-                         log2((double)t->t) - 1 + log2((double)t->poly.degree + 1);
-    GB_TRY(gb_engine_noise(e, "table", noise, x->ct.limbs));
+    double noise;
+    unsigned limbs;
+    GB_TRY(noise_of(&noise, &limbs, e, t, x));
+    GB_TRY(gb_engine_noise(e, "table", noise, limbs));
     GB_TRY(gb_bfv_poly_eval(&e->out, e->bfv_eval, &x->ct, &t->poly, keys));
-    /* Primes that the noise has used up are gone, each at a cost of GB_BFV_DROP_COST at most. */
-    const gb_ring *r = gb_params_ring(e->params);
-    const double gone = gb_ring_log2_q(r, x->ct.limbs) - gb_ring_log2_q(r, e->out.limbs),
-                 cost = GB_BFV_DROP_COST * (x->ct.limbs - e->out.limbs);
-    return gb_engine_finish(out, e, &e->out, gb_log2_sum(noise - gone + cost, gb_engine_switching(e)));
+    if (e->out.limbs != limbs)
+        return gb_fail(e->ctx, GB_ERR_INTERNAL, "table: %u primes are left where %u were foreseen", e->out.limbs,
+                       limbs);
+    return gb_engine_finish(out, e, &e->out, noise);
 }

@@ -251,7 +251,7 @@ static double worst_noise(gb_engine *e, const gb_threshold *t, const gb_program_
         } else if (i) {
             const unsigned level = e->top - i;
             gb_noise_tensor(&x, &m, &x, &x);
-            gb_noise_relinearize_divide(&x, &m, &x, x.limbs - gb_params_limbs(e->params, level));
+            gb_noise_relinearize_divide(&x, &m, &x, x.limbs - gb_engine_limbs(e, level));
         }
         gb_noise_automorphism(&x, &m, &x);
         gb_noise_automorphism(&x, &m, &x);
@@ -334,9 +334,9 @@ static gb_status refresh_session(gb_session *s, gb_engine *e, uint64_t active, c
     if (at.scale != e->scale[e->top]) {
         const unsigned level = gb_engine_level(e, &at);
         GB_TRY(gb_engine_spend(e, "refresh", c));
-        at.limbs = gb_params_limbs(e->params, level);
-        GB_TRY(gb_ckks_mul_scalar(&e->lower, e->eval, &at, 1,
-                                  e->scale[e->top] * gb_params_divisor(e->params, level) / at.scale));
+        at.limbs = gb_engine_limbs(e, level);
+        GB_TRY(
+            gb_ckks_mul_scalar(&e->lower, e->eval, &at, 1, e->scale[e->top] * gb_engine_divisor(e, level) / at.scale));
         GB_TRY(gb_ckks_rescale(&e->lower, e->eval));
         at = e->lower;
         at.scale = e->scale[e->top]; /* what it is but for the rounding of doubles */
@@ -462,7 +462,7 @@ gb_status gb_session_evalkey(gb_evalkeys *k, gb_engine *e, const gb_session *s) 
         GB_TRY(gb_joint_rotation_key(&key, e->ctx, &s->t->joint, &s->q, shares, answers(s)));
     }
     key.params = k->params; /* borrowed: those that live as long */
-    const gb_status status = gb_eval_keys_add(&k->keys, e->ctx, &key);
+    const gb_status status = gb_eval_keys_add(&k->all.keys, e->ctx, &key);
     if (status != GB_OK) gb_switch_key_release(&key);
     return status;
 }

@@ -64,8 +64,9 @@ static gb_status check_header(gb_engine *e, const header *h) {
     if (e->bfv && !(h->scale == 1 && h->noise >= 0 && h->noise <= e->info.log2_q &&
                     (!seeded || h->noise == gb_engine_fresh(e, false))))
         return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext claims a noise of %g bits at scale %g", h->noise, h->scale);
-    if (e->encoder && !(h->noise == 0 && h->limbs == gb_params_limbs(e->params, gb_params_level(e->params, h->limbs)) &&
-                        h->scale == e->scale[gb_params_level(e->params, h->limbs)]))
+    const unsigned level = gb_params_level(e->params, h->limbs); /* of the set */
+    if (e->encoder && !(h->noise == 0 && level >= e->floor && h->limbs == gb_params_limbs(e->params, level) &&
+                        h->scale == e->scale[level - e->floor]))
         return gb_fail(e->ctx, GB_ERR_FORMAT, "ciphertext claims scale %g with %u primes", h->scale, h->limbs);
     if (h->flags & FIXED && !(e->bfv && h->fraction < 60 && h->bound > 0 &&
                               ldexp(h->bound, (int)h->fraction) < (double)(gb_bfv_modulus(e->bfv) / 2)))

@@ -14,13 +14,18 @@ typedef struct gb_extend_kernels {
      * table), w[i] reduced modulo p. The approximate basis extension of eprint 2018/931, 2.2. */
     void (*extend)(uint64_t *out, const uint64_t *const *y, const uint64_t *w, size_t terms, size_t n,
                    const gb_modulus *p);
-    /* out0[k] = sum_i x[i][k] b[i][k] mod p, out1[k] = sum_i x[i][k] a[i][k] mod p; all inputs reduced modulo p. */
+    /* The same, for ntt_forward_lazy only (kernel.h). */
+    void (*extend_lazy)(uint64_t *out, const uint64_t *const *y, const uint64_t *w, size_t terms, size_t n,
+                        const gb_modulus *p);
+    /* out0[k] = sum_i x[i][k] b[i][k] mod p, out1[k] = sum_i x[i][k] a[i][k] mod p; all inputs reduced modulo p, x[i]
+     * also as ntt_forward_lazy leaves them. */
     void (*inner2)(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint64_t *const *b,
                    const uint64_t *const *a, size_t terms, size_t n, const gb_modulus *p);
     /* The same with b[i] and a[i] of n words of `bytes` bytes each, little-endian, 4..8. */
     void (*inner2_bytes)(uint64_t *out0, uint64_t *out1, const uint64_t *const *x, const uint8_t *const *b,
                          const uint8_t *const *a, unsigned bytes, size_t terms, size_t n, const gb_modulus *p);
-    /* out = (a - b) * s mod p; a reduced, b < 2^max_bits, s reduced. out may alias a or b. */
+    /* out = (a - b) * s mod p; a reduced, b < 2^max_bits or as ntt_forward_lazy leaves it, s reduced. out may alias a
+     * or b. */
     void (*sub_mul)(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, size_t n, const gb_modulus *p);
     /* out = (a - b) * s + c mod p; c reduced, the rest as above. out may alias a, b or c. */
     void (*sub_mul_add)(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, const uint64_t *c, size_t n,

@@ -44,6 +44,11 @@ typedef struct gb_kernels {
     /* -- negacyclic NTT. forward: in place, natural order, reduced -> bit-reversed order, reduced. inverse: the
      *    opposite, scaled by n^-1 and by s (reduced), from `in` to out, which may be in. 2^3 <= n <= 2^17. -- */
     void (*ntt_forward)(uint64_t *x, const gb_ntt *t);
+    /* The same between other kernels of key switching: takes what extend_lazy (kernel/extend.h, the table for the same
+     * flags and bits) leaves, or reduced words; gives words for x of inner2 and inner2_bytes and for b of sub_mul and
+     * sub_mul_add of that table and for nothing else. Such words are variants' own: a residue in low bits of the word,
+     * not reduced; reduced where a variant has no use for others. */
+    void (*ntt_forward_lazy)(uint64_t *x, const gb_ntt *t);
     void (*ntt_inverse)(uint64_t *out, const uint64_t *in, uint64_t s, const gb_ntt *t);
 
     /* -- cyclic NTT down the columns of a matrix of n = 2^log_n rows of `width` words (width a multiple of 8, rows

@@ -68,6 +68,10 @@ void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count) 
     for (size_t i = 0; i < count; i++) r->kernels->ntt_forward(x + (i << r->log_n), &r->ntt[first + i]);
 }
 
+void gb_ring_forward_lazy(const gb_ring *r, uint64_t *x, size_t limb) {
+    r->kernels->ntt_forward_lazy(x, &r->ntt[limb]);
+}
+
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint64_t *limb = x + (i << r->log_n);

@@ -43,6 +43,8 @@ static inline size_t gb_bit_reverse(size_t i, unsigned bits) {
 
 /* Forward/inverse NTT of limbs [first, first + count) of x (x points at limb `first`). */
 void gb_ring_forward(const gb_ring *r, uint64_t *x, size_t first, size_t count);
+/* One limb, as ntt_forward_lazy of kernel.h has it. */
+void gb_ring_forward_lazy(const gb_ring *r, uint64_t *x, size_t limb);
 void gb_ring_inverse(const gb_ring *r, uint64_t *x, size_t first, size_t count);
 /* One limb's inverse times s (reduced), from in to out, which may be in. */
 void gb_ring_inverse_scaled(const gb_ring *r, uint64_t *out, const uint64_t *in, uint64_t s, size_t limb);
@@ -86,5 +88,9 @@ void gb_sample_uniform(uint64_t *out, size_t n, const gb_modulus *m, const gb_se
 /* Error (centred binomial k = 21) and uniform ternary {-1,0,1}, n a multiple of 8; constant time. */
 void gb_sample_error(int8_t *out, size_t n, const gb_seed *seed, uint64_t stream);
 void gb_sample_ternary(int8_t *out, size_t n, const gb_seed *seed, uint64_t stream);
+/* Ternary with exactly `weight` coefficients that are not 0, uniform among all such; n a power of two of at least 16
+ * weight. Every coefficient is touched for each of them; how often a place was drawn twice shows, and tells nothing of
+ * the places. */
+void gb_sample_sparse(int8_t *out, size_t n, unsigned weight, const gb_seed *seed, uint64_t stream);
 
 #endif

@@ -36,6 +36,7 @@ void gb_sample_uniform(uint64_t *out, size_t n, const gb_modulus *m, const gb_se
     }
 }
 
+#define SPARSE_WORDS 512 /* a multiple of 16: a block of the stream is 16 of these */
 #define SECRET_WORDS 512 /* 4 KiB of the stream at a time, on the stack and wiped */
 
 void gb_sample_error(int8_t *out, size_t n, const gb_seed *seed, uint64_t stream) {
@@ -57,6 +58,24 @@ void gb_sample_ternary(int8_t *out, size_t n, const gb_seed *seed, uint64_t stre
         const size_t count = gb_min_size(SECRET_WORDS, n - at);
         gb_stream(words, count * sizeof *words, seed, stream, 0, (uint32_t)(at / 8));
         for (size_t i = 0; i < count; i++) out[at + i] = (int8_t)((int)gb_mulhi(words[i], 3) - 1);
+    }
+    gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
+    gb_wipe(words, sizeof words);
+}
+
+void gb_sample_sparse(int8_t *out, size_t n, unsigned weight, const gb_seed *seed, uint64_t stream) {
+    uint32_t words[SPARSE_WORDS];
+    memset(out, 0, n);
+    for (uint32_t at = 0, chosen = 0; chosen < weight; at++) {
+        if (at % SPARSE_WORDS == 0) gb_stream(words, sizeof words, seed, stream, 0, at / 16);
+        const uint32_t word = words[at % SPARSE_WORDS], place = (word >> 1) & (uint32_t)(n - 1);
+        const int8_t sign = (int8_t)(1 - 2 * (int)(word & 1));
+        uint32_t taken = 0;
+        for (size_t i = 0; i < n; i++) taken |= (uint32_t)(i == place) & (uint32_t)(out[i] & 1);
+        gb_declassify(&taken, sizeof taken);
+        if (taken) continue;
+        for (size_t i = 0; i < n; i++) out[i] = (int8_t)(out[i] | (sign & -(int8_t)(i == place)));
+        chosen++;
     }
     gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
     gb_wipe(words, sizeof words);

@@ -17,6 +17,7 @@ typedef struct gb_params_spec {
     /* Levels of more than one prime: a rescale of a ciphertext whose top data prime is j divides group[j] primes at
      * once (0: one). A scale may so be larger than any prime. */
     uint8_t group[GB_MAX_LIMBS];
+    unsigned weight; /* coefficients of the secret that are not 0: 192; 0: a uniform ternary secret */
 } gb_params_spec;
 
 typedef struct gb_params gb_params;
@@ -38,9 +39,13 @@ unsigned gb_params_level(const gb_params *p, unsigned limbs);
 double gb_params_divisor(const gb_params *p, unsigned level);
 /* The security table (eprint 2024/463, ternary secret): most bits of log2(QP) for log_n at 128, 192, 256; 0: none. */
 double gb_security_max_log2(unsigned log_n, unsigned security);
-/* The check every key generation makes on the primes that key really uses. Error: INSECURE. */
+/* The same for a secret of this weight (0: uniform ternary): 192 at 128 bits for log_n 15 and 16 (eprint 2022/024,
+ * section 5), 0 for all others. */
+double gb_security_max_log2_of(unsigned log_n, unsigned security, unsigned weight);
+/* The check every key generation makes on the primes that key really uses, for the set's security and secret. Error:
+ * INSECURE. */
 GB_CHECK gb_status gb_security_check(gb_ctx *ctx, const gb_ring *r, const size_t *limbs, size_t limb_count,
-                                     unsigned security);
+                                     const gb_params_spec *s);
 
 /* ---- the across layout: core/bundle.c ----
  * A bundle is an array of `lines` ciphertexts (c0, c1), line-major over up to three axes; one logical axis runs within

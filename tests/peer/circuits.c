@@ -32,23 +32,29 @@ static uint64_t next(void) { /* splitmix64 */
     return z ^ z >> 31;
 }
 
-typedef enum op { ADD, SUB, NEG, ROTATE, SWAP, MUL } op;
-static const char *const names[] = {"add", "sub", "neg", "rotate", "swap", "mul"};
+typedef enum op { ADD, SUB, NEG, ROTATE, SWAP, ADD_PLAIN, MUL_PLAIN, MUL } op;
+static const char *const names[] = {"add", "sub", "neg", "rotate", "swap", "add_plain", "mul_plain", "mul"};
 
 typedef struct scheme {
     bool exact;
     gb_bfv *bfv;
     gb_bfv_eval *bfv_eval;
     gb_ckks_encoder *encoder;
+    int64_t *given[INPUTS]; /* BFV: the inputs, which the operations with integers in the clear take again */
+    uint64_t *poly;
 } scheme;
 
-static void apply(const scheme *s, gb_ct *out, op o, const gb_ct *a, const gb_ct *b) {
+/* number: of b; an input's for operations with integers in the clear. */
+static void apply(const scheme *s, gb_ct *out, op o, const gb_ct *a, const gb_ct *b, size_t number) {
     OK(gb_ct_init(out, ctx, params, 3, (unsigned)gb_params_get(params)->data_count));
     if (o == ADD) OK(gb_ckks_add(out, eval, a, b));
     if (o == SUB) OK(gb_ckks_sub(out, eval, a, b));
     if (o == NEG) OK(gb_ct_neg(out, eval, a));
     if (o == ROTATE) OK(gb_ct_automorphism(out, eval, a, gb_galois_rotation(params, 1), &keys));
     if (o == SWAP) OK(gb_ct_automorphism(out, eval, a, gb_galois_conjugation(params), &keys));
+    if (o == ADD_PLAIN || o == MUL_PLAIN) gb_bfv_encode(s->poly, s->bfv, s->given[number], n);
+    if (o == ADD_PLAIN) OK(gb_bfv_add_plain(out, s->bfv_eval, a, s->poly));
+    if (o == MUL_PLAIN) OK(gb_bfv_mul_plain(out, s->bfv_eval, a, s->poly));
     if (o == MUL && s->exact) OK(gb_bfv_mul(out, s->bfv_eval, a, b, &keys));
     if (o == MUL && !s->exact) OK(gb_ckks_mul_rescale(out, eval, a, b, &keys));
 }
@@ -101,7 +107,8 @@ static void output(const scheme *s, const gb_ct *c, uint64_t *poly, uint64_t *ph
     }
 }
 
-/* Sums, turns and products by turns: products in the 5th, 6th and last place, of the wires since the last layer. */
+/* Sums, turns and products by turns: products in the 5th, 6th and last place, of the wires since the last layer; BFV
+ * has a sum and a product with an input in the clear in the 4th and 8th. */
 static void circuit(const scheme *s, uint64_t seed) {
     gb_ct wire[WIRES] = {0};
     uint64_t *poly, *phase;
@@ -116,7 +123,7 @@ static void circuit(const scheme *s, uint64_t seed) {
     printf("{\"scheme\":\"%s\",\"n\":%zu,\"t\":65537,\"inputs\":[", s->exact ? "bfv" : "ckks", n);
     for (size_t i = 0; i < INPUTS; i++) {
         printf(i ? ",[" : "[");
-        input(s, &wire[i], seed * 64 + i, poly, re, v);
+        input(s, &wire[i], seed * 64 + i, poly, re, s->exact ? s->given[i] : v);
         printf("]");
     }
     printf("],\"ops\":[");
@@ -127,10 +134,12 @@ static void circuit(const scheme *s, uint64_t seed) {
         size_t a, b;
         do {
             o = product ? MUL : (op)(next() % (s->exact ? 5 : 4));
+            if (s->exact && (step == 3 || step == 7)) o = step == 3 ? ADD_PLAIN : MUL_PLAIN;
             a = layer + next() % (count - layer), b = layer + next() % (count - layer);
             if (step == 5) a = next() % (count - 1), b = next() % (count - 1); /* not the product just made */
+            if (o == ADD_PLAIN || o == MUL_PLAIN) b = next() % INPUTS;
             gb_ct_release(&wire[count]);
-            apply(s, &wire[count], o, &wire[a], &wire[b]);
+            apply(s, &wire[count], o, &wire[a], &wire[b], b);
         } while (transparent(&wire[count]));
         printf("%s[\"%s\",%zu,%zu]", step ? "," : "", names[o], a, b);
         count++;
@@ -162,12 +171,16 @@ int main(int argc, char **argv) {
     OK(gb_bfv_new(&s.bfv, ctx, params, 65537));
     OK(gb_bfv_eval_new(&s.bfv_eval, eval, s.bfv));
     OK(gb_ckks_encoder_new(&s.encoder, ctx, params));
+    OK(gb_alloc(&s.poly, ctx, n, sizeof *s.poly));
+    for (size_t i = 0; i < INPUTS; i++) OK(gb_alloc(&s.given[i], ctx, n, sizeof *s.given[i]));
     for (uint64_t i = 0; i < 3; i++) {
         s.exact = true;
         circuit(&s, first + i);
         s.exact = false;
         circuit(&s, first + i);
     }
+    for (size_t i = 0; i < INPUTS; i++) gb_free(s.given[i]);
+    gb_free(s.poly);
     gb_ckks_encoder_free(s.encoder);
     gb_bfv_eval_free(s.bfv_eval);
     gb_bfv_free(s.bfv);

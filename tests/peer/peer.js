@@ -35,7 +35,7 @@ function world(seal, kind, n) {
 }
 
 // The primes differ, and with them the scale after a rescale: it is set to what it nearly is.
-function apply(w, [name, i, j], wires) {
+function apply(w, [name, i, j], wires, inputs) {
   const e = w.evaluator
   const [a, b] = [wires[i].clone(), wires[j].clone()]
   switch (name) {
@@ -49,6 +49,10 @@ function apply(w, [name, i, j], wires) {
       return w.exact ? e.rotateRows(a, 1, w.galois) : e.rotateVector(a, 1, w.galois)
     case 'swap':
       return e.rotateColumns(a, w.galois)
+    case 'add_plain':
+      return e.addPlain(a, w.encoder.encode(Int32Array.from(inputs[j])))
+    case 'mul_plain':
+      return e.multiplyPlain(a, w.encoder.encode(Int32Array.from(inputs[j])))
     default: {
       const product = e.relinearize(e.multiply(a, b), w.relin)
       return w.exact ? product : e.rescaleToNext(product)
@@ -60,7 +64,7 @@ function run(w, c) {
   const wires = c.inputs.map((v) =>
     w.encryptor.encrypt(
       w.exact ? w.encoder.encode(Int32Array.from(v)) : w.encoder.encode(Float64Array.from(v), w.scale)))
-  for (const op of c.ops) wires.push(apply(w, op, wires))
+  for (const op of c.ops) wires.push(apply(w, op, wires, c.inputs))
   const plain = w.decryptor.decrypt(wires[wires.length - 1])
   return w.exact ? w.encoder.decode(plain, true) : w.encoder.decode(plain)
 }

@@ -75,7 +75,7 @@ static void test_matrix_and_function(void **state) {
         }
     }
     gb_matrix *matrix;
-    ok(&r, gb_matrix_new(&matrix, r.e, m, COUNT, 4));
+    ok(&r, gb_matrix_new(&matrix, r.e, m, COUNT, 4, 0));
     ok(&r, gb_evalkeys_matrix(r.k, r.e, r.secret, matrix));
     ok(&r, gb_evalkeys_conjugate(r.k, r.e, r.secret));
     ok(&r, gb_ckks_encrypt_slots(r.a, r.e, r.key, x, NULL, COUNT));
@@ -83,7 +83,22 @@ static void test_matrix_and_function(void **state) {
     assert_int_equal(gb_cipher_level(r.e, r.b), 3);
     near(&r, r.b, want);
     assert_int_equal(gb_matrix_apply(r.c, r.e, matrix, r.b, r.k), GB_ERR_LEVEL);
+    const size_t all = gb_matrix_keys(matrix);
     gb_matrix_free(matrix);
+    /* the same with fewer keys and less memory */
+    ok(&r, gb_matrix_new(&matrix, r.e, m, COUNT, 2, GB_MATRIX_FEWEST_KEYS | GB_MATRIX_COMPACT));
+    assert_true(gb_matrix_keys(matrix) <= 3 && all > 3);
+    ok(&r, gb_evalkeys_matrix(r.k, r.e, r.secret, matrix));
+    ok(&r, gb_matrix_apply(r.c, r.e, matrix, r.a, r.k));
+    near(&r, r.c, want);
+    gb_matrix_free(matrix);
+    ok(&r, gb_matrix_new(&matrix, r.e, m, COUNT, 2, GB_MATRIX_FEW_KEYS));
+    assert_true(gb_matrix_keys(matrix) <= all);
+    ok(&r, gb_evalkeys_matrix(r.k, r.e, r.secret, matrix));
+    ok(&r, gb_matrix_apply(r.c, r.e, matrix, r.a, r.k));
+    near(&r, r.c, want);
+    gb_matrix_free(matrix);
+    assert_int_equal(gb_matrix_new(&matrix, r.e, m, COUNT, 2, 8), GB_ERR_ARGUMENT);
     ok(&r, function_of(r.c, &r, r.a, &steep, -1, 1));
     for (int i = 0; i < COUNT; i++) want[i] = bump(x[i], &steep);
     near(&r, r.c, want);
@@ -171,6 +186,87 @@ static void test_refused(void **state) {
     close_rig(&r);
 }
 
+/* No engine, or nothing but an engine: an error, and nothing is touched. */
+static void test_null_handles(void **state) {
+    (void)state;
+    rig r;
+    open_rig(&r, "exact-12", 0);
+    for (int i = 0; i < 2; i++) {
+        gb_engine *e = i ? r.e : NULL;
+        const gb_status all[] = {
+            gb_cipher_copy(NULL, e, NULL),
+            gb_cipher_square(NULL, e, NULL, NULL),
+            gb_cipher_lower(NULL, e, NULL, 0),
+            gb_cipher_rotate(NULL, e, NULL, 1, NULL),
+            gb_cipher_sum(NULL, e, NULL, 2, NULL),
+            gb_cipher_encode(NULL, NULL, e, NULL),
+            gb_cipher_decode(NULL, e, NULL, 0),
+            gb_ckks_encrypt_seeded(NULL, e, NULL, NULL, NULL, 1),
+            gb_ckks_mul_slots(NULL, e, NULL, NULL, NULL, 1),
+            gb_cipher_pack(NULL, e, NULL, NULL),
+            gb_cipher_unpack(NULL, NULL, e, NULL, NULL),
+            gb_cipher_mul_packed(NULL, e, NULL, NULL, NULL),
+            gb_cipher_mul_i(NULL, e, NULL, 1),
+            gb_matrix_new(NULL, e, NULL, 2, 1, 0),
+            gb_evalkeys_matrix(NULL, e, NULL, NULL),
+            gb_matrix_apply(NULL, e, NULL, NULL, NULL),
+            gb_function_apply(NULL, e, NULL, NULL, NULL),
+            gb_cipher_inverse(NULL, e, NULL, 1, 2, 0.1, NULL),
+            gb_sign_apply(NULL, e, NULL, NULL, NULL),
+            gb_sign_compare(NULL, e, NULL, NULL, NULL, NULL),
+            gb_sign_abs(NULL, e, NULL, NULL, NULL),
+            gb_sign_relu(NULL, e, NULL, NULL, NULL),
+            gb_sign_max(NULL, e, NULL, NULL, NULL, NULL),
+            gb_sign_min(NULL, e, NULL, NULL, NULL, NULL),
+            gb_engine_bootstrap_info(NULL, e),
+            gb_evalkeys_bootstrap(NULL, e, NULL),
+            gb_cipher_bootstrap(NULL, e, NULL, NULL),
+            gb_bfv_encrypt_seeded(NULL, e, NULL, NULL, 1),
+            gb_bfv_add_number(NULL, e, NULL, 1),
+            gb_bfv_mul_number(NULL, e, NULL, 1),
+            gb_table_new(NULL, e, 0, NULL, 1),
+            gb_table_equal(NULL, e, 1),
+            gb_table_less(NULL, e, 1),
+            gb_table_within(NULL, e, 0, 1, 0, 0),
+            gb_table_apply(NULL, e, NULL, NULL, NULL),
+            gb_bfv_encrypt_fixed(NULL, e, NULL, NULL, 1, 0, 1),
+            gb_bfv_decrypt_fixed(NULL, 1, e, NULL, NULL),
+            gb_threshold_new(NULL, e, 2, 2, NULL),
+            gb_holder_new(NULL, e, NULL, 0, NULL),
+            gb_holder_load(NULL, e, NULL, 0, NULL, NULL),
+            gb_holder_save(NULL, e, NULL),
+            gb_holder_deal(NULL, 0, e, NULL, 0),
+            gb_holder_collect(NULL, e, NULL, 0),
+            gb_session_public(NULL, e, NULL, 0),
+            gb_session_multiply(NULL, e, NULL, 0),
+            gb_session_rotate(NULL, e, NULL, 0, 1),
+            gb_session_conjugate(NULL, e, NULL, 0),
+            gb_session_decrypt(NULL, e, NULL, 0, NULL, NULL),
+            gb_session_switch(NULL, e, NULL, 0, NULL, NULL, NULL),
+            gb_session_refresh(NULL, e, NULL, 0, NULL, NULL),
+            gb_holder_answer(NULL, NULL, e, NULL, NULL),
+            gb_session_add(NULL, e, NULL, 0),
+            gb_session_key(NULL, e, NULL),
+            gb_session_evalkey(NULL, e, NULL),
+            gb_session_integers(NULL, 1, e, NULL),
+            gb_session_reals(NULL, NULL, 1, e, NULL),
+            gb_session_cipher(NULL, e, NULL),
+        };
+        for (size_t k = 0; k < GB_COUNT(all); k++)
+            if (all[k] != GB_ERR_ARGUMENT) fail_msg("call %zu answers %s", k, gb_status_name(all[k]));
+    }
+    assert_int_equal(gb_function_new(NULL, r.ctx, GB_FUNCTION_EXP, 0, 1, 0.1), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_function_polynomial(NULL, r.ctx, GB_BASIS_POWER, NULL, 1, 0, 0), GB_ERR_ARGUMENT);
+    assert_int_equal(gb_sign_new(NULL, r.ctx, 4), GB_ERR_ARGUMENT);
+    gb_function_free(NULL);
+    gb_sign_free(NULL);
+    gb_table_free(NULL);
+    gb_threshold_free(NULL);
+    gb_holder_free(NULL);
+    gb_session_free(NULL);
+    close_rig(&r);
+}
+
 /* Round trips; every truncation and a flipped byte of each part is refused or harmless, never read past the end. */
 static void test_wire(void **state) {
     (void)state;
@@ -253,6 +349,99 @@ static gb_status work(gb_ctx *ctx) {
     return s;
 }
 
+/* The same of what else integers can. */
+static gb_status work_integers(gb_ctx *ctx) {
+    gb_engine *e = NULL;
+    gb_secret *secret = NULL;
+    gb_keyset *key = NULL;
+    gb_evalkeys *k = NULL;
+    gb_cipher *c = NULL;
+    gb_table *t = NULL;
+    uint8_t *data = NULL;
+    size_t size;
+    const int64_t v = 1;
+    const double x = 0.5;
+    double half = 0;
+    gb_status s = gb_engine_new(&e, ctx, "exact-12", 17);
+    if (s == GB_OK) s = gb_key_new(&secret, &key, e);
+    if (s == GB_OK) s = gb_evalkeys_new(&k, e);
+    if (s == GB_OK) s = gb_evalkeys_multiply(k, e, secret);
+    if (s == GB_OK) s = gb_cipher_new(&c, e);
+    if (s == GB_OK) s = gb_bfv_encrypt_seeded(c, e, secret, &v, 1);
+    if (s == GB_OK) s = gb_cipher_encode(&data, &size, e, c);
+    if (s == GB_OK) s = gb_cipher_decode(c, e, data, size);
+    if (s == GB_OK) s = gb_table_new(&t, e, 0, (int64_t[]){0, 1}, 2);
+    if (s == GB_OK) s = gb_table_apply(c, e, t, c, k);
+    if (s == GB_OK) s = gb_cipher_lower(c, e, c, 0);
+    if (s == GB_OK) s = gb_bfv_encrypt_fixed(c, e, key, &x, 1, 3, 1);
+    if (s == GB_OK) s = gb_cipher_add(c, e, c, c);
+    if (s == GB_OK) s = gb_bfv_decrypt_fixed(&half, 1, e, secret, c);
+    if (s == GB_OK) assert_true(half == 1);
+    gb_bytes_free(data);
+    gb_table_free(t);
+    gb_cipher_free(c);
+    gb_evalkeys_free(k);
+    gb_key_free_public(key);
+    gb_key_free(secret);
+    gb_engine_free(e);
+    return s;
+}
+
+/* And of reals. */
+static gb_status work_reals(gb_ctx *ctx) {
+    gb_engine *e = NULL;
+    gb_secret *secret = NULL;
+    gb_keyset *key = NULL;
+    gb_evalkeys *k = NULL;
+    gb_cipher *a = NULL, *b = NULL;
+    gb_function *f = NULL;
+    gb_sign *sign = NULL;
+    gb_matrix *m = NULL;
+    const double x[2] = {0.5, -0.5}, one[4] = {1, 2, 2, 1};
+    double got[2] = {0};
+    gb_status s = gb_engine_new(&e, ctx, "leveled-13", 0);
+    if (s == GB_OK) s = gb_key_new(&secret, &key, e);
+    if (s == GB_OK) s = gb_evalkeys_new(&k, e);
+    if (s == GB_OK) s = gb_evalkeys_multiply(k, e, secret);
+    if (s == GB_OK) s = gb_evalkeys_conjugate(k, e, secret);
+    if (s == GB_OK) s = gb_cipher_new(&a, e);
+    if (s == GB_OK) s = gb_cipher_new(&b, e);
+    if (s == GB_OK) s = gb_ckks_encrypt_seeded(a, e, secret, x, NULL, 2);
+    if (s == GB_OK) s = gb_function_new(&f, ctx, GB_FUNCTION_EXP, -1, 1, 0.1);
+    if (s == GB_OK) s = gb_function_apply(b, e, f, a, k);
+    if (s == GB_OK) s = gb_sign_new(&sign, ctx, 1);
+    if (s == GB_OK) s = gb_sign_max(b, e, sign, a, a, k);
+    if (s == GB_OK) s = gb_cipher_inverse(b, e, a, 0.1, 1, 0.9, k);
+    if (s == GB_OK) s = gb_cipher_mul_packed(b, e, a, a, k);
+    if (s == GB_OK) s = gb_matrix_new(&m, e, one, 2, 2, GB_MATRIX_FEW_KEYS);
+    if (s == GB_OK) s = gb_evalkeys_matrix(k, e, secret, m);
+    if (s == GB_OK) s = gb_matrix_apply(b, e, m, a, k);
+    if (s == GB_OK) s = gb_ckks_decrypt_slots(got, NULL, 2, e, secret, b);
+    if (s == GB_OK) assert_true(fabs(got[0] + 0.5) < 1e-5 && fabs(got[1] - 0.5) < 1e-5);
+    gb_matrix_free(m);
+    gb_sign_free(sign);
+    gb_function_free(f);
+    gb_cipher_free(b);
+    gb_cipher_free(a);
+    gb_evalkeys_free(k);
+    gb_key_free_public(key);
+    gb_key_free(secret);
+    gb_engine_free(e);
+    return s;
+}
+
+static void starve(gb_ctx *ctx, gb_status (*of)(gb_ctx *ctx)) {
+    uint64_t n = 1;
+    for (gb_status s = GB_ERR_MEMORY; s != GB_OK; n++) {
+        (void)gb_alloc_fail_at(n);
+        s = of(ctx);
+        if (s != GB_OK && s != GB_ERR_MEMORY) print_error("allocation %u: %s\n", (unsigned)n, gb_ctx_error(ctx));
+        assert_true(s == GB_OK || s == GB_ERR_MEMORY);
+    }
+    (void)gb_alloc_fail_at(0);
+    assert_true(n > 30);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     gb_ctx_config config;
@@ -260,23 +449,18 @@ static void test_out_of_memory(void **state) {
     gb_ctx_config_defaults(&config);
     config.threads = 1;
     assert_int_equal(gb_ctx_new(&ctx, &config), GB_OK);
-    uint64_t n = 1;
-    for (gb_status s = GB_ERR_MEMORY; s != GB_OK; n++) {
-        (void)gb_alloc_fail_at(n);
-        s = work(ctx);
-        if (s != GB_OK && s != GB_ERR_MEMORY) print_error("allocation %u: %s\n", (unsigned)n, gb_ctx_error(ctx));
-        assert_true(s == GB_OK || s == GB_ERR_MEMORY);
-    }
-    (void)gb_alloc_fail_at(0);
-    assert_true(n > 30);
+    starve(ctx, work);
+    starve(ctx, work_integers);
+    starve(ctx, work_reals);
     gb_ctx_free(ctx);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reals),    cmocka_unit_test(test_matrix_and_function),
-        cmocka_unit_test(test_integers), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_wire),     cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_reals),         cmocka_unit_test(test_matrix_and_function),
+        cmocka_unit_test(test_integers),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_null_handles),  cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }

@@ -339,10 +339,81 @@ static void test_refused(void **state) {
     close_rig(&r);
 }
 
+/* Every allocation on the way to a joint key and an answer fails in turn. */
+static gb_status work(gb_ctx *ctx, const char *const *ledger) {
+    gb_engine *e = NULL;
+    gb_threshold *t = NULL;
+    gb_holder *h[2] = {NULL};
+    gb_session *s = NULL, *open = NULL;
+    gb_keyset *key = NULL;
+    gb_cipher *c = NULL;
+    gb_program_shape p = program_of(0, 1);
+    const uint8_t contributions[2 * GB_CONTRIBUTION_BYTES] = {7};
+    int64_t v = 5, got = 0;
+    uint8_t *data;
+    size_t size;
+    gb_status status = gb_engine_new(&e, ctx, "exact-13", 0);
+    if (status == GB_OK) status = gb_threshold_new(&t, e, 2, 2, contributions);
+    for (unsigned i = 0; status == GB_OK && i < 2; i++) status = gb_holder_new(&h[i], e, t, i, ledger[i]);
+    if (status == GB_OK) status = gb_session_public(&s, e, t, 0);
+    for (unsigned i = 0; status == GB_OK && i < 2; i++) {
+        status = gb_holder_answer(&data, &size, e, h[i], s);
+        if (status == GB_OK) status = gb_session_add(s, e, data, size);
+        gb_bytes_free(data);
+    }
+    if (status == GB_OK) status = gb_session_key(&key, e, s);
+    if (status == GB_OK) status = gb_cipher_new(&c, e);
+    if (status == GB_OK) status = gb_bfv_encrypt_slots(c, e, key, &v, 1);
+    if (status == GB_OK) status = gb_session_decrypt(&open, e, t, 0, c, &p);
+    for (unsigned i = 0; status == GB_OK && i < 2; i++) {
+        status = gb_holder_answer(&data, &size, e, h[i], open);
+        if (status == GB_OK) status = gb_session_add(open, e, data, size);
+        gb_bytes_free(data);
+    }
+    if (status == GB_OK) status = gb_session_integers(&got, 1, e, open);
+    if (status == GB_OK) assert_int_equal(got, 5);
+    gb_cipher_free(c);
+    gb_key_free_public(key);
+    gb_session_free(open);
+    gb_session_free(s);
+    gb_holder_free(h[0]);
+    gb_holder_free(h[1]);
+    gb_threshold_free(t);
+    gb_engine_free(e);
+    return status;
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    char folder[] = "/tmp/gb-threshold-XXXXXX", path[2][PATH];
+    const char *const ledger[2] = {path[0], path[1]};
+    gb_ctx_config config;
+    gb_ctx *ctx;
+    gb_ctx_config_defaults(&config);
+    config.threads = 1;
+    assert_int_equal(gb_ctx_new(&ctx, &config), GB_OK);
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 2; i++) snprintf(path[i], PATH, "%s/%d", folder, i);
+    uint64_t n = 1;
+    for (gb_status s = GB_ERR_MEMORY; s != GB_OK; n++) {
+        (void)gb_alloc_fail_at(n);
+        s = work(ctx, ledger);
+        if (s != GB_OK && s != GB_ERR_MEMORY) print_error("allocation %u: %s\n", (unsigned)n, gb_ctx_error(ctx));
+        assert_true(s == GB_OK || s == GB_ERR_MEMORY);
+        (void)unlink(path[0]);
+        (void)unlink(path[1]);
+    }
+    (void)gb_alloc_fail_at(0);
+    assert_true(n > 30);
+    assert_int_equal(rmdir(folder), 0);
+    gb_ctx_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_of_three),     cmocka_unit_test(test_two_of_three), cmocka_unit_test(test_refresh),
         cmocka_unit_test(test_refreshed_values), cmocka_unit_test(test_reals),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("engine-threshold", tests, NULL, NULL);
 }

@@ -85,6 +85,7 @@ static void reduce(uint64_t *out, const uint64_t *x, size_t n, const gb_modulus 
 const gb_extend_kernels gb_extend_ref = {
     .name = "ref",
     .extend = extend,
+    .extend_lazy = extend,
     .inner2 = inner2,
     .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,

@@ -4,6 +4,7 @@
 #include "kernel/extend.h"
 
 extern const gb_extend_kernels gb_extend_ref;
+extern const gb_extend_kernels gb_extend_avx2;
 extern const gb_extend_kernels gb_extend_ifma;
 
 #endif

@@ -104,6 +104,7 @@ static void columns_scale(uint64_t *x, size_t stride, size_t width, size_t rows,
 
 void gb_kernels_fill_ref_ntt(gb_kernels *k) {
     k->ntt_forward = gb_ref_ntt_forward;
+    k->ntt_forward_lazy = gb_ref_ntt_forward;
     k->ntt_inverse = gb_ref_ntt_inverse;
     k->columns_forward = columns_forward;
     k->columns_inverse = columns_inverse;

@@ -8,6 +8,10 @@
  * first differences stay below 1 and 2) this gives 3/4, 7/8, 15/16.. below 1 - 2^-10 for the at most nine pairs there
  * are: differences stay below 4.
  *
+ * Small q (below 2^45): the same with c < 128, and products below 1/2 + c/256. Forward: nothing is folded; from reduced
+ * words 17 levels lead to c < 10. Inverse: sums are folded at level 0 of a pass and of a leaf only; four levels from
+ * words below q lead to c <= 16.
+ *
  * Node numbers as in ntt_ifma.c: node k splits by w[k] into 2k and 2k + 1. */
 #include "kernel/tables.h"
 #include "kernel/x86/fma.h"
@@ -15,6 +19,7 @@
 typedef struct plan {
     gb_d4_mod m;
     const double *w; /* centred */
+    bool small;
 } plan;
 
 GB_INLINE __m256d load(const uint64_t *p, bool words) {
@@ -40,7 +45,7 @@ GB_INLINE void inverse_pair(__m256d *x, __m256d *y, __m256d w, __m256d wq, const
     *y = gb_d4_mul(d, w, wq, &p->m);
 }
 
-GB_INLINE void forward_levels(__m256d *v, unsigned levels, size_t k, const plan *p) {
+GB_INLINE void forward_levels(__m256d *v, unsigned levels, size_t k, const plan *p, bool small) {
 #pragma GCC unroll 3
     for (unsigned s = 0; s < levels; s++) {
         const unsigned half = 1u << (levels - 1 - s);
@@ -49,7 +54,7 @@ GB_INLINE void forward_levels(__m256d *v, unsigned levels, size_t k, const plan 
             const __m256d w = _mm256_broadcast_sd(&p->w[(k << s) + g]), wq = _mm256_mul_pd(w, p->m.q_inv);
 #pragma GCC unroll 4
             for (unsigned j = 0; j < half; j++)
-                forward_pair(&v[2 * g * half + j], &v[2 * g * half + j + half], w, wq, p, s == 0);
+                forward_pair(&v[2 * g * half + j], &v[2 * g * half + j + half], w, wq, p, !small && s == 0);
         }
     }
 }
@@ -60,7 +65,7 @@ typedef struct scaling {
 } scaling;
 
 /* Level 0 of a pass comes last. Folded: level 0, and level 1 of three; the highest level of two or three is not. */
-GB_INLINE void inverse_levels(__m256d *v, unsigned levels, size_t k, const plan *p, const scaling *last) {
+GB_INLINE void inverse_levels(__m256d *v, unsigned levels, size_t k, const plan *p, const scaling *last, bool small) {
 #pragma GCC unroll 3
     for (unsigned s = levels; s-- > 0;) {
         const unsigned half = 1u << (levels - 1 - s);
@@ -75,7 +80,7 @@ GB_INLINE void inverse_levels(__m256d *v, unsigned levels, size_t k, const plan 
                     *x = gb_d4_mul(a, last->s, last->sq, &p->m);
                     *y = gb_d4_mul(d, last->r, last->rq, &p->m);
                 } else
-                    inverse_pair(x, y, w, wq, p, s == 0 || s + 1 < levels);
+                    inverse_pair(x, y, w, wq, p, s == 0 || (!small && s + 1 < levels));
             }
         }
     }
@@ -83,26 +88,26 @@ GB_INLINE void inverse_levels(__m256d *v, unsigned levels, size_t k, const plan 
 
 /* One pass over 2^levels runs of `width` words, `step` apart. in, out: the array holds words before, after. */
 GB_INLINE void forward_pass(uint64_t *x, size_t step, size_t width, unsigned levels, size_t k, const plan *p, bool in,
-                            bool out) {
+                            bool out, bool small) {
     const plan c = *p;
     for (size_t i = 0; i < width; i += 4) {
         __m256d v[8];
 #pragma GCC unroll 8
         for (unsigned j = 0; j < 1u << levels; j++) v[j] = load(x + j * step + i, in);
-        forward_levels(v, levels, k, &c);
+        forward_levels(v, levels, k, &c, small);
 #pragma GCC unroll 8
         for (unsigned j = 0; j < 1u << levels; j++) store(x + j * step + i, v[j], &c, out);
     }
 }
 
 GB_INLINE void inverse_pass(uint64_t *x, size_t step, size_t width, unsigned levels, size_t k, const plan *p, bool in,
-                            const scaling *last) {
+                            const scaling *last, bool small) {
     const plan c = *p;
     for (size_t i = 0; i < width; i += 4) {
         __m256d v[8];
 #pragma GCC unroll 8
         for (unsigned j = 0; j < 1u << levels; j++) v[j] = load(x + j * step + i, in);
-        inverse_levels(v, levels, k, &c, last);
+        inverse_levels(v, levels, k, &c, last, small);
 #pragma GCC unroll 8
         for (unsigned j = 0; j < 1u << levels; j++) store(x + j * step + i, v[j], &c, last != NULL);
     }
@@ -112,24 +117,30 @@ GB_INLINE void inverse_pass(uint64_t *x, size_t step, size_t width, unsigned lev
     static void forward_pass_##levels(uint64_t *x, size_t step, size_t width, size_t k, const plan *p, bool in,        \
                                       bool out) {                                                                      \
         if (in && out)                                                                                                 \
-            forward_pass(x, step, width, levels, k, p, true, true);                                                    \
+            forward_pass(x, step, width, levels, k, p, true, true, false);                                             \
         else if (in)                                                                                                   \
-            forward_pass(x, step, width, levels, k, p, true, false);                                                   \
+            forward_pass(x, step, width, levels, k, p, true, false, false);                                            \
         else if (out)                                                                                                  \
-            forward_pass(x, step, width, levels, k, p, false, true);                                                   \
+            forward_pass(x, step, width, levels, k, p, false, true, false);                                            \
+        else if (p->small)                                                                                             \
+            forward_pass(x, step, width, levels, k, p, false, false, true);                                            \
         else                                                                                                           \
-            forward_pass(x, step, width, levels, k, p, false, false);                                                  \
+            forward_pass(x, step, width, levels, k, p, false, false, false);                                           \
     }                                                                                                                  \
     static void inverse_pass_##levels(uint64_t *x, size_t step, size_t width, size_t k, const plan *p, bool in,        \
                                       const scaling *last) {                                                           \
         if (in && last)                                                                                                \
-            inverse_pass(x, step, width, levels, k, p, true, last);                                                    \
+            inverse_pass(x, step, width, levels, k, p, true, last, false);                                             \
         else if (in)                                                                                                   \
-            inverse_pass(x, step, width, levels, k, p, true, NULL);                                                    \
+            inverse_pass(x, step, width, levels, k, p, true, NULL, false);                                             \
+        else if (last && p->small)                                                                                     \
+            inverse_pass(x, step, width, levels, k, p, false, last, true);                                             \
         else if (last)                                                                                                 \
-            inverse_pass(x, step, width, levels, k, p, false, last);                                                   \
+            inverse_pass(x, step, width, levels, k, p, false, last, false);                                            \
+        else if (p->small)                                                                                             \
+            inverse_pass(x, step, width, levels, k, p, false, NULL, true);                                             \
         else                                                                                                           \
-            inverse_pass(x, step, width, levels, k, p, false, NULL);                                                   \
+            inverse_pass(x, step, width, levels, k, p, false, NULL, false);                                            \
     }
 PASSES(1)
 PASSES(2)
@@ -176,11 +187,11 @@ GB_INLINE __m256d two_twice(const double *w) { /* w0 w0 w1 w1 */
     return _mm256_permute4x64_pd(_mm256_castpd128_pd256(_mm_loadu_pd(w)), 0x50);
 }
 
-GB_INLINE void forward_leaf(uint64_t *x, size_t k, const plan *p) {
+GB_INLINE void forward_leaf(uint64_t *x, size_t k, const plan *p, bool small) {
     __m256d v[4];
 #pragma GCC unroll 4
     for (unsigned j = 0; j < 4; j++) v[j] = _mm256_loadu_pd((const double *)x + 4 * j);
-    forward_levels(v, 2, k, p);
+    forward_levels(v, 2, k, p, small);
 #pragma GCC unroll 2
     for (unsigned j = 0; j < 4; j += 2) {
         const size_t n2 = 4 * k + j, n1 = 2 * n2;
@@ -198,7 +209,7 @@ GB_INLINE void forward_leaf(uint64_t *x, size_t k, const plan *p) {
     }
 }
 
-GB_INLINE void inverse_leaf(uint64_t *x, const uint64_t *in, size_t k, const plan *p) {
+GB_INLINE void inverse_leaf(uint64_t *x, const uint64_t *in, size_t k, const plan *p, bool small) {
     __m256d v[4];
 #pragma GCC unroll 2
     for (unsigned j = 0; j < 4; j += 2) {
@@ -211,23 +222,29 @@ GB_INLINE void inverse_leaf(uint64_t *x, const uint64_t *in, size_t k, const pla
         a = _mm256_unpacklo_pd(c, d);
         b = _mm256_unpackhi_pd(c, d);
         w = two_twice(p->w + n2);
-        inverse_pair(&a, &b, w, _mm256_mul_pd(w, p->m.q_inv), p, true);
+        inverse_pair(&a, &b, w, _mm256_mul_pd(w, p->m.q_inv), p, !small);
         v[j] = _mm256_permute2f128_pd(a, b, 0x20);
         v[j + 1] = _mm256_permute2f128_pd(a, b, 0x31);
     }
-    inverse_levels(v, 2, k, p, NULL);
+    inverse_levels(v, 2, k, p, NULL, small);
 #pragma GCC unroll 4
     for (unsigned j = 0; j < 4; j++) _mm256_storeu_pd((double *)x + 4 * j, v[j]);
 }
 
 static void forward_leaves(uint64_t *x, size_t count, size_t k, const plan *p) {
     const plan c = *p;
-    for (size_t i = 0; i < count; i++) forward_leaf(x + 16 * i, k + i, &c);
+    if (p->small)
+        for (size_t i = 0; i < count; i++) forward_leaf(x + 16 * i, k + i, &c, true);
+    else
+        for (size_t i = 0; i < count; i++) forward_leaf(x + 16 * i, k + i, &c, false);
 }
 
 static void inverse_leaves(uint64_t *x, const uint64_t *in, size_t count, size_t k, const plan *p) {
     const plan c = *p;
-    for (size_t i = 0; i < count; i++) inverse_leaf(x + 16 * i, in + 16 * i, k + i, &c);
+    if (p->small)
+        for (size_t i = 0; i < count; i++) inverse_leaf(x + 16 * i, in + 16 * i, k + i, &c, true);
+    else
+        for (size_t i = 0; i < count; i++) inverse_leaf(x + 16 * i, in + 16 * i, k + i, &c, false);
 }
 
 /* All levels of a block of 2^log_n >= 32 words at node k; node 1 is the whole transform. */
@@ -254,7 +271,7 @@ static void inverse_block(uint64_t *x, const uint64_t *in, unsigned log_n, size_
 }
 
 static plan plan_of(const gb_ntt *t, bool inverse) {
-    return (plan){.m = gb_d4_mod_of(&t->m), .w = inverse ? t->iwd : t->wd};
+    return (plan){.m = gb_d4_mod_of(&t->m), .w = inverse ? t->iwd : t->wd, .small = t->m.bits <= 45};
 }
 
 /* By f / n. */
@@ -330,6 +347,7 @@ static void columns_scale(uint64_t *x, size_t stride, size_t width, size_t rows,
 
 void gb_kernels_fill_avx2_ntt(gb_kernels *k) {
     k->ntt_forward = ntt_forward;
+    k->ntt_forward_lazy = ntt_forward;
     k->ntt_inverse = ntt_inverse;
     k->columns_forward = columns_forward;
     k->columns_inverse = columns_inverse;

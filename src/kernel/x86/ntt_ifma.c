@@ -8,9 +8,10 @@
  * where they fall until the last level reduces. What counts is that the value itself stays in [0, 2^52). The passes are
  * compiled for three sizes of q, named by the least number of q that 2^52 holds:
  *   4 (q < 2^50), 16 (q < 2^48): a word that a level would carry beyond that is folded first;
- *   FREE (q < 2^45), 128. Forward: nothing is folded between the first level and the last. With every word below 2^51 a
- *   product is below q + q/2, so that in L levels a word moves up or down by less than 3/2 L q: it starts at ceil(3/2
- *   L) q and stays below 53 q < 2^51 for L <= 17. Inverse: sums are folded once a pass. */
+ *   FREE (q < 2^45), 128. Forward: nothing is folded between the first level and the last. Products with words below 70
+ *   q < 0.55 2^52 are below 1.55 q, so that in L <= 17 levels a word moves up or down by less than 1.55 L q < 26.4 q.
+ *   It starts below 16 q (extend_lazy; reduced words below q) and ceil(1.55 L) <= 27 q are added: it stays below 70 q,
+ *   and from reduced words below 55 q < 2^51. Inverse: sums are folded once a pass. */
 #include "kernel/tables.h"
 #include "kernel/x86/ifma.h"
 
@@ -20,10 +21,11 @@ typedef struct plan {
     gb_v8_mod m;
     __m512i one;          /* floor(2^52 / q): a fold is a product with 1 */
     __m512i exact, shift; /* ceil(2^(51 + bits) / q), bits - 1 */
-    __m512i start;        /* ceil(3/2 L) q */
+    __m512i start;        /* ceil(1.55 L) q */
     uint64_t times[9];    /* q, 2q, 4q .. 64q; 6q, 14q */
     const uint64_t *w, *wq;
     unsigned size; /* 0: 4, 1: 16, 2: FREE */
+    bool lazy;     /* forward: the last level of a FREE transform need not reduce */
 } plan;
 
 /* Any word -> [0, 2q): floor(x one / 2^52) is short of x / q by less than 2. */
@@ -197,7 +199,7 @@ GB_INLINE __m512i load_four(const uint64_t *p) {
 }
 
 /* 8 2^levels words from node k: `levels` levels across registers, three across lanes; the end of the transform. */
-GB_INLINE void forward_leaf(uint64_t *x, unsigned levels, size_t k, const plan *p, unsigned limit) {
+GB_INLINE void forward_leaf(uint64_t *x, unsigned levels, size_t k, const plan *p, unsigned limit, bool lazy) {
     __m512i v[16];
     range r = {limit, 0, limit};
 #pragma GCC unroll 16
@@ -220,7 +222,10 @@ GB_INLINE void forward_leaf(uint64_t *x, unsigned levels, size_t k, const plan *
     for (unsigned j = 0; j < 1u << levels; j += 2) {
         const size_t n1 = 4 * ((k << levels) + j);
         interleave(&v[j], &v[j + 1]);
-        forward_pair_last(&v[j], &v[j + 1], gb_v8_load(p->w + n1), gb_v8_load(p->wq + n1), p, e1, limit == FREE);
+        if (lazy)
+            forward_pair(&v[j], &v[j + 1], gb_v8_load(p->w + n1), gb_v8_load(p->wq + n1), p, e1);
+        else
+            forward_pair_last(&v[j], &v[j + 1], gb_v8_load(p->w + n1), gb_v8_load(p->wq + n1), p, e1, limit == FREE);
         interleave(&v[j], &v[j + 1]);
         gb_v8_store(x + 8 * j, v[j]);
         gb_v8_store(x + 8 * j + 8, v[j + 1]);
@@ -229,24 +234,27 @@ GB_INLINE void forward_leaf(uint64_t *x, unsigned levels, size_t k, const plan *
 
 typedef void (*leaves_fn)(uint64_t *x, size_t count, size_t k, const plan *p);
 
-#define FORWARD_LEAVES(levels, limit)                                                                                  \
-    static void forward_leaves_##levels##_##limit(uint64_t *x, size_t count, size_t k, const plan *p) {                \
+#define FORWARD_LEAVES(levels, limit, lazy)                                                                            \
+    static void forward_leaves_##levels##_##limit##_##lazy(uint64_t *x, size_t count, size_t k, const plan *p) {       \
         const plan local = *p;                                                                                         \
-        for (size_t i = 0; i < count; i++) forward_leaf(x + (i << (levels + 3)), levels, k + i, &local, limit);        \
+        for (size_t i = 0; i < count; i++) forward_leaf(x + (i << (levels + 3)), levels, k + i, &local, limit, lazy);  \
     }
-FORWARD_LEAVES(3, 4)
-FORWARD_LEAVES(4, 4)
-FORWARD_LEAVES(3, 16)
-FORWARD_LEAVES(4, 16)
-FORWARD_LEAVES(4, FREE)
+FORWARD_LEAVES(3, 4, 0)
+FORWARD_LEAVES(4, 4, 0)
+FORWARD_LEAVES(3, 16, 0)
+FORWARD_LEAVES(4, 16, 0)
+FORWARD_LEAVES(4, FREE, 0)
+FORWARD_LEAVES(4, FREE, 1)
 
-static const leaves_fn forward_leaves[3][2] = {{forward_leaves_3_4, forward_leaves_4_4},
-                                               {forward_leaves_3_16, forward_leaves_4_16},
-                                               {NULL, forward_leaves_4_FREE}};
+static leaves_fn forward_leaves_of(const plan *p, unsigned leaf) {
+    if (p->size == 2) return p->lazy ? forward_leaves_4_FREE_1 : forward_leaves_4_FREE_0;
+    if (p->size == 1) return leaf == 7 ? forward_leaves_4_16_0 : forward_leaves_3_16_0;
+    return leaf == 7 ? forward_leaves_4_4_0 : forward_leaves_3_4_0;
+}
 
 /* All levels of a block of 2^log_n words at node k, down to leaves of `leaf` levels. */
 static void forward_block(uint64_t *x, unsigned log_n, unsigned leaf, size_t k, const plan *p) {
-    const leaves_fn leaves = forward_leaves[p->size][leaf - 6];
+    const leaves_fn leaves = forward_leaves_of(p, leaf);
     if (log_n == leaf) {
         leaves(x, 1, k, p);
         return;
@@ -266,10 +274,10 @@ static plan plan_of(const gb_ntt *t, bool inverse, unsigned shortest_free) {
     const gb_modulus *m = &t->m;
     const uint64_t q = m->q;
     plan p = {.m = gb_v8_mod_of(m),
-              .one = gb_v8_set(((uint64_t)1 << 52) / q),
+              .one = gb_v8_set(m->ratio[1] >> 12),
               .exact = gb_v8_set(m->ratio52 + 1), /* q does not divide 2^s: floor + 1 */
               .shift = gb_v8_set(m->bits - 1),
-              .start = gb_v8_set((3 * t->log_n + 1) / 2 * q),
+              .start = gb_v8_set((31 * t->log_n + 19) / 20 * q),
               .w = inverse ? t->iw : t->w,
               .wq = inverse ? t->iw52 : t->w52,
               .size = m->bits > 48                               ? 0
@@ -287,6 +295,17 @@ static void ntt_forward(uint64_t *x, const gb_ntt *t) {
         return;
     }
     const plan p = plan_of(t, false, SHORT);
+    forward_block(x, t->log_n, leaf_levels(t->log_n), 1, &p);
+}
+
+static void ntt_forward_lazy(uint64_t *x, const gb_ntt *t) {
+    if (t->log_n < 6) {
+        for (size_t i = 0; i < (size_t)1 << t->log_n; i++) x[i] = (x[i] & gb_mask64(52)) % t->m.q;
+        gb_ref_ntt_forward(x, t);
+        return;
+    }
+    plan p = plan_of(t, false, SHORT);
+    p.lazy = true;
     forward_block(x, t->log_n, leaf_levels(t->log_n), 1, &p);
 }
 
@@ -539,6 +558,7 @@ static void columns_scale(uint64_t *x, size_t stride, size_t width, size_t rows,
 
 void gb_kernels_fill_ifma_ntt(gb_kernels *k) {
     k->ntt_forward = ntt_forward;
+    k->ntt_forward_lazy = ntt_forward_lazy;
     k->ntt_inverse = ntt_inverse;
     k->columns_forward = columns_forward;
     k->columns_inverse = columns_inverse;

@@ -2,42 +2,78 @@
 #include "kernel/tables.h"
 #include "kernel/x86/ifma.h"
 
-typedef struct product { /* constants of one Barrett reduction */
+typedef struct product { /* constants of the reduction of a product */
     gb_v8_mod m;
-    __m512i ratio; /* floor(2^(51 + bits) / q) */
-    __m128i shift; /* 52 - bits */
+    __m512i one, c, c_q;  /* floor(2^52 / q); 2^52 mod q and its quotient */
+    __m512i exact, shift; /* ceil(2^(51 + bits) / q), bits - 1 */
 } product;
 
 GB_INLINE product product_of(const gb_modulus *m) {
-    return (product){
-        .m = gb_v8_mod_of(m), .ratio = gb_v8_set(m->ratio52), .shift = _mm_cvtsi32_si128((int)(52 - m->bits))};
+    const uint64_t one = m->ratio[1] >> 12, c = ((uint64_t)1 << 52) - one * m->q;
+    return (product){.m = gb_v8_mod_of(m),
+                     .one = gb_v8_set(one),
+                     .c = gb_v8_set(c),
+                     .c_q = gb_v8_set(gb_shoup_of(c, m) >> 12),
+                     .exact = gb_v8_set(m->ratio52 + 1),
+                     .shift = gb_v8_set(m->bits - 1)};
 }
 
-/* a b mod q in [0, 4q). The operands are scaled so that the high half of their product is h = floor(a b / 2^(bits-1)) <
- * 2^(bits+1) <= 2^51; floor(h ratio / 2^52) is short of a b / q by less than 1 + h / 2^52 + 1 < 2.5. */
-GB_INLINE __m512i multiply(__m512i a, __m512i b, const product *p) {
+/* a b + more mod q in [0, 4q + more), with stray bits above bit 51. a b = high 2^52 + low: high c and low are reduced
+ * by Shoup products with c and with 1, each short by less than 2 q, that share their quotient. */
+GB_INLINE __m512i multiply(__m512i a, __m512i b, __m512i more, const product *p) {
     const __m512i zero = _mm512_setzero_si512();
-    const __m512i h = _mm512_madd52hi_epu64(zero, _mm512_sll_epi64(a, p->shift), _mm512_add_epi64(b, b));
-    const __m512i quotient = _mm512_madd52hi_epu64(zero, h, p->ratio);
-    const __m512i r = _mm512_madd52lo_epu64(_mm512_madd52lo_epu64(zero, a, b), quotient, p->m.minus_q);
-    return _mm512_and_si512(r, p->m.mask);
+    const __m512i low = _mm512_madd52lo_epu64(zero, a, b), high = _mm512_madd52hi_epu64(zero, a, b);
+    const __m512i h = _mm512_madd52hi_epu64(_mm512_madd52hi_epu64(zero, low, p->one), high, p->c_q);
+    const __m512i r = _mm512_madd52lo_epu64(_mm512_add_epi64(low, more), high, p->c);
+    return _mm512_madd52lo_epu64(r, h, p->m.minus_q);
+}
+
+/* The low 52 bits, below 5q -> reduced. For small q (below 2^45) the quotient is exact: ntt_ifma.c. */
+GB_INLINE __m512i finish(__m512i r, const product *p, bool small) {
+    if (small) {
+        const __m512i h = _mm512_madd52hi_epu64(_mm512_setzero_si512(), r, p->exact);
+        r = _mm512_madd52lo_epu64(r, _mm512_srlv_epi64(h, p->shift), p->m.minus_q);
+        return _mm512_and_si512(r, p->m.mask);
+    }
+    return gb_v8_fold(gb_v8_fold(_mm512_and_si512(r, p->m.mask), p->m.q2), p->m.q);
+}
+
+GB_INLINE void mul_any(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m, bool small) {
+    const product p = product_of(m);
+    for (size_t i = 0; i < n; i += 8)
+        gb_v8_store(out + i,
+                    finish(multiply(gb_v8_load(a + i), gb_v8_load(b + i), _mm512_setzero_si512(), &p), &p, small));
 }
 
 static void mul(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m) {
+    if (m->bits <= 45)
+        mul_any(out, a, b, n, m, true);
+    else
+        mul_any(out, a, b, n, m, false);
+}
+
+/* 5q may be above 2^52 unless q is small: then the product is brought below 2q first. */
+GB_INLINE void mul_add_any(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m,
+                           bool small) {
     const product p = product_of(m);
     for (size_t i = 0; i < n; i += 8) {
-        const __m512i r = multiply(gb_v8_load(a + i), gb_v8_load(b + i), &p);
-        gb_v8_store(out + i, gb_v8_fold(gb_v8_fold(r, p.m.q2), p.m.q));
+        const __m512i x = gb_v8_load(a + i), y = gb_v8_load(b + i), z = gb_v8_load(out + i);
+        __m512i r;
+        if (small) {
+            r = multiply(x, y, z, &p);
+        } else {
+            r = _mm512_and_si512(multiply(x, y, _mm512_setzero_si512(), &p), p.m.mask);
+            r = _mm512_add_epi64(gb_v8_fold(r, p.m.q2), z); /* < 3q */
+        }
+        gb_v8_store(out + i, finish(r, &p, small));
     }
 }
 
 static void mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, size_t n, const gb_modulus *m) {
-    const product p = product_of(m);
-    for (size_t i = 0; i < n; i += 8) {
-        __m512i r = gb_v8_fold(multiply(gb_v8_load(a + i), gb_v8_load(b + i), &p), p.m.q2);
-        r = _mm512_add_epi64(r, gb_v8_load(out + i)); /* < 3q */
-        gb_v8_store(out + i, gb_v8_fold(gb_v8_fold(r, p.m.q2), p.m.q));
-    }
+    if (m->bits <= 45)
+        mul_add_any(out, a, b, n, m, true);
+    else
+        mul_add_any(out, a, b, n, m, false);
 }
 
 static void mul_scalar(uint64_t *out, const uint64_t *a, uint64_t s, size_t n, const gb_modulus *m) {

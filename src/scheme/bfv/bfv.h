@@ -1,5 +1,6 @@
 /* scheme/bfv: exact arithmetic on vectors of integers modulo t (Brakerski; Fan-Vercauteren, eprint 2012/144), in RNS
- * form with centred basis extensions (Halevi-Polyakov-Shoup, eprint 2018/117).
+ * form with centred basis extensions (Halevi-Polyakov-Shoup, eprint 2018/117; products as in Kim-Polyakov-Zucca, eprint
+ * 2021/204).
  *
  * phase = round(Q m / t) + noise. The N slots are two rows of N/2; rotation by k turns both rows left, the conjugation
  * element swaps them. Ciphertexts are gb_ct in NTT form with scale 1; add, sub, neg, rotate (gb_ct_automorphism),
@@ -9,9 +10,9 @@
 
 #include "scheme/ckks/ckks.h"
 
-/* The auxiliary modulus of products is at least N 2^GB_BFV_SPARE above that of the ciphertexts, so that switching one
- * operand to it (mul.c) loses nothing beside the noise of an encryption. */
-#define GB_BFV_SPARE 4
+/* The auxiliary modulus of products is at least N 2^GB_BFV_SPARE times that of the ciphertexts, so that switching one
+ * operand to it (mul.c) adds less than a 2000th of what an encryption's noise does, in the worst case too. */
+#define GB_BFV_SPARE 6
 
 typedef struct gb_bfv gb_bfv; /* plaintext modulus and constants for every level; immutable, shared */
 /* t: prime, 2^16 < t < 2^60, 1 mod 2N for batching, none of the data primes. PARAMS, MEMORY. */
@@ -41,9 +42,11 @@ GB_CHECK gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *
 void gb_bfv_eval_free(gb_bfv_eval *e);
 gb_eval *gb_bfv_eval_core(const gb_bfv_eval *e);
 const gb_bfv *gb_bfv_eval_context(const gb_bfv_eval *e);
-/* out (room 3, no alias) = a b, three parts; relinearise with gb_ct_relinearize. */
+/* out (room 3, neither operand) = a b, three parts; relinearise with gb_ct_relinearize. Operands of two parts and equal
+ * limbs. PARAMS, LEVEL, ARGUMENT; gb_bfv_mul also KEY. */
 GB_CHECK gb_status gb_bfv_tensor(gb_ct *out, gb_bfv_eval *e, const gb_ct *a, const gb_ct *b);
-/* The same, relinearised. */
+/* The same, relinearised: the residues that gb_ct_relinearize would leave, in fewer transforms. a may be b, which takes
+ * fewer still. */
 GB_CHECK gb_status gb_bfv_mul(gb_ct *out, gb_bfv_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
 GB_CHECK gb_status gb_bfv_add_plain(gb_ct *out, gb_bfv_eval *e, const gb_ct *a, const uint64_t *poly);
 GB_CHECK gb_status gb_bfv_mul_plain(gb_ct *out, gb_bfv_eval *e, const gb_ct *a, const uint64_t *poly);

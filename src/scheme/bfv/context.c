@@ -138,6 +138,7 @@ static gb_status build(gb_bfv *b, gb_ctx *ctx, const gb_params *p) {
     GB_TRY(gb_ring_new(&b->plain, ctx, gb_params_get(p)->log_n, &b->t, 1));
     GB_TRY(gb_alloc(&b->slot, ctx, gb_ring_n(b->plain), sizeof *b->slot));
     slot_order(b);
+    b->t_inverse = gb_bfv_inverse64(b->t);
     GB_TRY(make_ring(b, ctx));
     for (size_t i = 0; i < gb_ring_limbs(b->ring); i++)
         bits = gb_ring_modulus(b->ring, i)->bits > bits ? gb_ring_modulus(b->ring, i)->bits : bits;

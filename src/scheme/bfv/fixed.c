@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "scheme/core/core.h"
+
 #define MOST_FRACTION 59
 
 /* The integers behind |value| <= bound stay below t/2. */
@@ -18,16 +20,16 @@ static gb_status fits(gb_ctx *ctx, const gb_bfv *b, double bound, unsigned fract
 gb_status gb_fixed_round(int64_t *integers, gb_ctx *ctx, const gb_bfv *b, const double *x, size_t count,
                          unsigned fraction, double bound) {
     GB_TRY(fits(ctx, b, bound, fraction));
-    for (size_t i = 0; i < count; i++) {
-        if (!(fabs(x[i]) <= bound))
-            return gb_fail(ctx, GB_ERR_RANGE, "value %zu is not within the declared bound %g", i, bound);
-        integers[i] = llround(ldexp(x[i], (int)fraction));
-    }
+    const double unit = ldexp(1, (int)fraction);
+    if (!gb_numbers_below(x, count, 1, nextafter(bound, INFINITY))) /* values are secret: it is not said which */
+        return gb_fail(ctx, GB_ERR_RANGE, "a value is not within the declared bound %g", bound);
+    for (size_t i = 0; i < count; i++) integers[i] = gb_round_number(x[i] * unit);
     return GB_OK;
 }
 
 void gb_fixed_values(double *x, const int64_t *integers, size_t count, unsigned fraction) {
-    for (size_t i = 0; i < count; i++) x[i] = ldexp((double)integers[i], -(int)fraction);
+    const double unit = ldexp(1, -(int)fraction);
+    for (size_t i = 0; i < count; i++) x[i] = (double)integers[i] * unit;
 }
 
 gb_status gb_fixed_init(gb_fixed *out, gb_ctx *ctx, const gb_params *p, unsigned limbs, unsigned fraction,

@@ -2,6 +2,7 @@
 #ifndef GB_BFV_INTERNAL_H
 #define GB_BFV_INTERNAL_H
 
+#include "kernel/arith.h"
 #include "scheme/bfv/bfv.h"
 #include "scheme/core/eval.h"
 
@@ -25,10 +26,10 @@ typedef struct gb_bfv_level {
 } gb_bfv_level;
 
 struct gb_bfv {
-    gb_params *params; /* owned copy */
-    uint64_t t;
-    gb_ring *plain; /* N, modulo t: the batching transform */
-    gb_ring *ring;  /* data primes, then auxiliary primes */
+    gb_params *params;     /* owned copy */
+    uint64_t t, t_inverse; /* and t^-1 mod 2^64 */
+    gb_ring *plain;        /* N, modulo t: the batching transform */
+    gb_ring *ring;         /* data primes, then auxiliary primes */
     const gb_extend_kernels *extend;
     unsigned data, aux;
     double aux_fraction[GB_MAX_LIMBS]; /* 1 / r_k */
@@ -36,15 +37,28 @@ struct gb_bfv {
     gb_bfv_level *level;               /* [limbs] */
 };
 
+/* Messages are secret: none of these branches. */
+static inline uint64_t gb_bfv_choose(uint64_t mask, uint64_t a, uint64_t b) { return b ^ (mask & (a ^ b)); }
+/* -x mod q, x < q. */
+static inline uint64_t gb_bfv_negate(uint64_t x, uint64_t q) { return gb_fold(q - x, q); }
+/* x^-1 mod 2^64, x odd: each step of Newton's iteration doubles the correct low bits, 3 to begin with. With it a
+ * quotient that is below 2^64 follows from its remainder, without a division: floor(a / x) = (a - a mod x) x^-1. */
+static inline uint64_t gb_bfv_inverse64(uint64_t x) {
+    uint64_t r = x;
+    for (int i = 0; i < 5; i++) r *= 2 - x * r;
+    return r;
+}
+/* v mod t. */
 static inline uint64_t gb_bfv_residue(const gb_bfv *b, int64_t v) {
-    const int64_t r = v % (int64_t)b->t;
-    return (uint64_t)(r < 0 ? r + (int64_t)b->t : r);
+    const uint64_t mask = (uint64_t)(v >> 63),
+                   r = gb_reduce128(((uint64_t)v ^ mask) - mask, gb_ring_modulus(b->plain, 0));
+    return gb_bfv_choose(mask, gb_bfv_negate(r, b->t), r);
 }
 /* The centred x < t modulo a prime of the ring: noise grows by at most t/2. */
 static inline uint64_t gb_bfv_centred(const gb_bfv *b, uint64_t x, const gb_modulus *m) {
-    const bool negative = x > b->t / 2;
-    const uint64_t a = (negative ? b->t - x : x) % m->q;
-    return negative && a ? m->q - a : a;
+    const uint64_t mask = (uint64_t)((int64_t)(b->t / 2 - x) >> 63); /* of x > t/2 */
+    const uint64_t a = gb_reduce128(gb_bfv_choose(mask, b->t - x, x), m);
+    return gb_bfv_choose(mask, gb_bfv_negate(a, m->q), a);
 }
 /* round(Q x / t) mod q_j = floor(Q/t) x + round((Q mod t) x / t), x < t. */
 uint64_t gb_bfv_scaled(const gb_bfv *b, unsigned limbs, unsigned j, uint64_t x);

@@ -6,8 +6,8 @@
  * is undone again, and the last 2 L are shared with relinearisation, which takes the rest of a division by P off the
  * same two parts.
  *
- * Switching to R adds a rounding error to the second operand, which counts Q / R < 2^-GB_BFV_SPARE / N of itself in
- * units of Q. */
+ * Switching to R adds a rounding error to the second operand, (c0 + c1 s)'s of at most (N + 1)/2, which counts Q/R <=
+ * 2^-GB_BFV_SPARE / N of itself in units of Q. */
 #include "scheme/bfv/internal.h"
 
 #define TILE 512 /* coefficients; the rows of one operand at a time stay in the first-level cache */
@@ -16,8 +16,8 @@ struct gb_bfv_eval {
     gb_eval *e;
     const gb_bfv *b;
     size_t n;
-    uint64_t *y;      /* [4][data][N]: coefficients modulo Q; then what is taken off the products, in transforms */
-    uint64_t *aux;    /* [4][aux][N]: operands modulo R, then the products */
+    uint64_t *y;   /* [data][N]: one polynomial's coefficients modulo Q, in the second-level cache while it is used */
+    uint64_t *aux; /* [4][aux][N]: operands modulo R, then the products */
     uint64_t *second; /* [2][data][N]: the second operand, switched to R, modulo Q */
     uint64_t *plain;  /* [data][N] */
 };
@@ -31,7 +31,7 @@ gb_status gb_bfv_eval_new(gb_bfv_eval **out, gb_eval *e, const gb_bfv *b) {
     GB_TRY(gb_alloc_zero(&x, ctx, 1, sizeof *x));
     size_t n = gb_ring_n(b->ring);
     x->e = e, x->b = b, x->n = n;
-    gb_status s = gb_alloc(&x->y, ctx, 4 * b->data * n, sizeof(uint64_t));
+    gb_status s = gb_alloc(&x->y, ctx, b->data * n, sizeof(uint64_t));
     if (s == GB_OK) s = gb_alloc(&x->aux, ctx, 4 * b->aux * n, sizeof(uint64_t));
     if (s == GB_OK) s = gb_alloc(&x->second, ctx, 2 * b->data * n, sizeof(uint64_t));
     if (s == GB_OK) s = gb_alloc(&x->plain, ctx, b->data * n, sizeof(uint64_t));
@@ -60,29 +60,25 @@ typedef struct task {
     const gb_bfv_level *l;
     const gb_ct *a, *b;
     gb_ct *out;
-    size_t first, count; /* parts to divide by R */
-    uint64_t *rests;     /* where relinearisation gathers those of parts 0 and 1 */
+    size_t poly;     /* in work: of a, then of b, or a part of the result */
+    uint64_t *rests; /* where relinearisation gathers those of parts 0 and 1 */
 } task;
 
-static uint64_t *y_row(const task *t, size_t poly, unsigned limb) {
-    return t->x->y + (poly * t->x->b->data + limb) * t->x->n;
-}
+static uint64_t *y_row(const task *t, unsigned limb) { return t->x->y + limb * t->x->n; }
 static uint64_t *aux_row(const task *t, size_t poly, unsigned k) {
     return t->x->aux + (poly * t->x->b->aux + k) * t->x->n;
 }
 static uint64_t *second_row(const task *t, size_t part, unsigned limb) {
     return t->x->second + (part * t->x->b->data + limb) * t->x->n;
 }
-/* Coefficients y of an operand. Of a square the second operand's are made from the first's, tile by tile. */
+/* Coefficients y of an operand. */
 static void operand_limb(void *user, size_t i, unsigned worker) {
     const task *t = user;
-    const gb_ring *r = t->x->b->ring;
-    const unsigned poly = (unsigned)(i / t->l->limbs), j = (unsigned)(i % t->l->limbs);
-    uint64_t *y = y_row(t, poly, j);
+    const unsigned j = (unsigned)i;
+    const bool first = t->poly < 2;
     (void)worker;
-    gb_ring_kernels(r)->mul_scalar(y, gb_ct_limb(poly < 2 ? t->a : t->b, poly & 1, j),
-                                   (poly < 2 ? t->l->hat_inv : t->l->aux_hat_inv)[j], t->x->n, gb_ring_modulus(r, j));
-    gb_ring_inverse(r, y, j, 1);
+    gb_ring_inverse_scaled(t->x->b->ring, y_row(t, j), gb_ct_limb(first ? t->a : t->b, t->poly & 1, j),
+                           (first ? t->l->hat_inv : t->l->aux_hat_inv)[j], j);
 }
 
 /* out row i at out + i * stride = the rows times line i of the weights, modulo primes `first` + i. */
@@ -93,32 +89,37 @@ static void map(const task *t, uint64_t *out, size_t stride, const uint64_t *con
                                 gb_ring_modulus(t->x->b->ring, first + i));
 }
 
-/* The first operand times t modulo R; the second one switched to R, and from there modulo Q. */
-static void operands_tile(void *user, size_t tile, unsigned worker) {
-    const task *t = user;
-    const gb_bfv_eval *x = t->x;
+/* The second operand from y (poly 2 or 3): switched to R, and from there modulo Q. */
+static void second_tile(const task *t, size_t poly, const uint64_t **rows, size_t at, size_t n, uint64_t *v) {
     const gb_bfv_level *l = t->l;
-    const gb_bfv *b = x->b;
-    const size_t n = gb_min_size(TILE, x->n), at = tile * n;
-    uint64_t *v = gb_eval_scratch(x->e, worker, 0);
+    const gb_bfv *b = t->x->b;
+    b->extend->quotient(v, rows, l->fraction, l->limbs, n);
+    map(t, aux_row(t, poly, 0) + at, t->x->n, rows, l->turn, l->limbs + 1, b->data, l->aux, n);
+    for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, poly, k) + at;
+    b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
+    rows[l->aux] = v;
+    map(t, second_row(t, poly - 2, 0) + at, t->x->n, rows, l->back, l->aux + 1, 0, l->limbs, n);
+}
+
+/* The first operand times t modulo R; the second as above. A square's are one, times R in between. */
+static void operand_tile(void *user, size_t tile, unsigned worker) {
+    const task *t = user;
+    const gb_bfv_level *l = t->l;
+    const gb_bfv *b = t->x->b;
+    const size_t n = gb_min_size(TILE, t->x->n), at = tile * n;
+    uint64_t *v = gb_eval_scratch(t->x->e, worker, 0);
     const uint64_t *rows[GB_EXTEND_TERMS];
-    for (size_t poly = 0; poly < 4; poly++) {
-        for (unsigned i = 0; i < l->limbs; i++) {
-            uint64_t *y = y_row(t, poly, i) + at;
-            if (poly >= 2 && t->a == t->b)
-                gb_ring_kernels(b->ring)->mul_scalar(y, y_row(t, poly - 2, i) + at, l->aux_product[i], n,
-                                                     gb_ring_modulus(b->ring, i));
-            rows[i] = y;
-        }
+    for (unsigned i = 0; i < l->limbs; i++) rows[i] = y_row(t, i) + at;
+    rows[l->limbs] = v;
+    if (t->poly < 2) {
         b->extend->quotient(v, rows, l->fraction, l->limbs, n);
-        rows[l->limbs] = v;
-        map(t, aux_row(t, poly, 0) + at, x->n, rows, poly < 2 ? l->lift : l->turn, l->limbs + 1, b->data, l->aux, n);
-        if (poly < 2) continue;
-        for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, poly, k) + at;
-        b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
-        rows[l->aux] = v;
-        map(t, second_row(t, poly - 2, 0) + at, x->n, rows, l->back, l->aux + 1, 0, l->limbs, n);
+        map(t, aux_row(t, t->poly, 0) + at, t->x->n, rows, l->lift, l->limbs + 1, b->data, l->aux, n);
+        if (t->a != t->b) return;
+        for (unsigned i = 0; i < l->limbs; i++)
+            gb_ring_kernels(b->ring)->mul_scalar(y_row(t, i) + at, rows[i], l->aux_product[i], n,
+                                                 gb_ring_modulus(b->ring, i));
     }
+    second_tile(t, t->poly | 2, rows, at, n, v);
 }
 
 /* One prime of the three products: of Q times t / R, as transforms; of R as coefficients y. */
@@ -150,41 +151,42 @@ static void rest_tile(void *user, size_t tile, unsigned worker) {
     const size_t n = gb_min_size(TILE, t->x->n), at = tile * n;
     uint64_t *v = gb_eval_scratch(t->x->e, worker, 0), *more = gb_eval_scratch(t->x->e, worker, 1);
     const uint64_t *rows[GB_EXTEND_TERMS];
-    for (size_t part = t->first; part < t->first + t->count; part++) {
-        for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, part, k) + at;
-        b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
-        rows[l->aux] = v;
-        if (!t->rests) map(t, y_row(t, part, 0) + at, t->x->n, rows, l->rest, l->aux + 1, 0, l->limbs, n);
-        for (unsigned j = 0; t->rests && j < l->limbs; j++) {
-            uint64_t *sum = t->rests + (part * l->limbs + j) * t->x->n + at;
-            map(t, more, 0, rows, l->special_rest + (size_t)j * (l->aux + 1), l->aux + 1, j, 1, n);
-            gb_ring_kernels(b->ring)->add(sum, sum, more, n, gb_ring_modulus(b->ring, j));
-        }
+    for (unsigned k = 0; k < l->aux; k++) rows[k] = aux_row(t, t->poly, k) + at;
+    b->extend->quotient(v, rows, b->aux_fraction, l->aux, n);
+    rows[l->aux] = v;
+    if (!t->rests) map(t, y_row(t, 0) + at, t->x->n, rows, l->rest, l->aux + 1, 0, l->limbs, n);
+    for (unsigned j = 0; t->rests && j < l->limbs; j++) {
+        uint64_t *sum = t->rests + (t->poly * l->limbs + j) * t->x->n + at;
+        map(t, more, 0, rows, l->special_rest + (size_t)j * (l->aux + 1), l->aux + 1, j, 1, n);
+        gb_ring_kernels(b->ring)->add(sum, sum, more, n, gb_ring_modulus(b->ring, j));
     }
 }
 
 static void rest_limb(void *user, size_t i, unsigned worker) {
     const task *t = user;
     const gb_ring *r = t->x->b->ring;
-    const unsigned part = (unsigned)(t->first + i / t->l->limbs), j = (unsigned)(i % t->l->limbs);
-    uint64_t *out = gb_ct_limb(t->out, part, j), *rest = y_row(t, part, j);
+    const unsigned j = (unsigned)i;
+    uint64_t *out = gb_ct_limb(t->out, (unsigned)t->poly, j);
     (void)worker;
-    gb_ring_forward(r, rest, j, 1);
-    gb_ring_kernels(r)->sub(out, out, rest, t->x->n, gb_ring_modulus(r, j));
+    gb_ring_forward(r, y_row(t, j), j, 1);
+    gb_ring_kernels(r)->sub(out, out, y_row(t, j), t->x->n, gb_ring_modulus(r, j));
 }
 
-static void divide(task *t, size_t first, size_t count) {
-    gb_ctx *ctx = gb_eval_ctx(t->x->e);
-    t->first = first, t->count = count;
-    gb_parallel(ctx, gb_ceil_div(t->x->n, TILE), rest_tile, t);
-    gb_parallel(ctx, count * t->l->limbs, rest_limb, t);
+static void run_tiles(task *t, gb_task_fn tile) {
+    gb_parallel(gb_eval_ctx(t->x->e), gb_ceil_div(t->x->n, TILE), tile, t);
+}
+
+static void divide(task *t, size_t part) {
+    t->poly = part;
+    run_tiles(t, rest_tile);
+    gb_parallel(gb_eval_ctx(t->x->e), t->l->limbs, rest_limb, t);
 }
 
 /* The rests of parts 0 and 1 times P, to those of the key switch. */
 static void add_rests(void *user, uint64_t *rows) {
     task *t = user;
-    t->first = 0, t->count = 2, t->rests = rows;
-    gb_parallel(gb_eval_ctx(t->x->e), gb_ceil_div(t->x->n, TILE), rest_tile, t);
+    t->rests = rows;
+    for (t->poly = 0; t->poly < 2; t->poly++) run_tiles(t, rest_tile);
 }
 
 /* ---- the operations ---- */
@@ -205,8 +207,10 @@ static gb_status check(gb_bfv_eval *x, const gb_ct *out, const gb_ct *a, const g
 static void multiply(task *t) {
     gb_ctx *ctx = gb_eval_ctx(t->x->e);
     const size_t limbs = t->l->limbs;
-    gb_parallel(ctx, (t->a == t->b ? 2 : 4) * limbs, operand_limb, t);
-    gb_parallel(ctx, gb_ceil_div(t->x->n, TILE), operands_tile, t);
+    for (t->poly = 0; t->poly < (t->a == t->b ? 2 : 4); t->poly++) {
+        gb_parallel(ctx, limbs, operand_limb, t);
+        run_tiles(t, operand_tile);
+    }
     t->out->limbs = t->l->limbs;
     t->out->parts = 3;
     t->out->ntt = true;
@@ -218,7 +222,7 @@ gb_status gb_bfv_tensor(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct 
     GB_TRY(check(x, out, a, b));
     task t = {.x = x, .l = &x->b->level[a->limbs], .a = a, .b = b, .out = out};
     multiply(&t);
-    divide(&t, 0, 3);
+    for (size_t part = 0; part < 3; part++) divide(&t, part);
     return GB_OK;
 }
 
@@ -228,7 +232,7 @@ gb_status gb_bfv_mul(gb_ct *out, gb_bfv_eval *x, const gb_ct *a, const gb_ct *b,
     GB_TRY(gb_eval_keys_find(&k, gb_eval_ctx(x->e), keys, 1, a->limbs)); /* before the work, not after it */
     task t = {.x = x, .l = &x->b->level[a->limbs], .a = a, .b = b, .out = out};
     multiply(&t);
-    divide(&t, 2, 1);
+    divide(&t, 2);
     return gb_eval_relinearize(out, x->e, keys, &(gb_eval_rest){add_rests, &t});
 }
 

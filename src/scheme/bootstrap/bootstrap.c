@@ -124,6 +124,10 @@ static gb_status make_join(gb_bootstrap *b, gb_ctx *ctx, const gb_ckks_encoder *
     return s;
 }
 
+/* Most bits of q0 P for the sparse secret: hybrid attacks that guess where most of its zeros are stay above 2^128
+ * (eprint 2022/024 has sets of 2^15 with 96 and of 2^16 with 121). 0: no such set. */
+static double sparse_max_log2(unsigned log_n) { return log_n >= 15 ? 121 : log_n == 14 ? 72 : 0; }
+
 /* q0's primes and one special prime of the outer set. */
 static gb_status make_inner(gb_bootstrap *b, gb_ctx *ctx) {
     const gb_params_spec *outer = gb_params_get(b->params);
@@ -136,6 +140,13 @@ static gb_status make_inner(gb_bootstrap *b, gb_ctx *ctx) {
     }
     s.special_count = 1;
     s.special[0] = outer->special[0];
+    const double log2_qp = log2(b->q0) + log2((double)s.special[0]), most = sparse_max_log2(s.log_n);
+    if (s.security != 128 || log2_qp > most)
+        return gb_fail(
+            ctx, GB_ERR_INSECURE,
+            "bootstrapping: a sparse secret at N = 2^%u and %u bits allows %.0f bits at level 0 and one special "
+            "prime, %s has %.1f",
+            s.log_n, s.security, s.security == 128 ? most : 0, outer->name, log2_qp);
     return gb_params_new(&b->inner, ctx, &s);
 }
 
@@ -147,12 +158,22 @@ static gb_status levels(gb_bootstrap *b, gb_ctx *ctx) {
     b->slots = (size_t)1 << (c->log_slots ? c->log_slots : spec->log_n - 1);
     b->period = c->complex && 2 * b->slots < (size_t)1 << spec->log_n ? 2 * b->slots : b->slots;
     const unsigned spent = b->depth + c->to_slots + (gb_boot_shared(b) ? 1 : 0);
-    if (b->top < c->to_coeff + spent + 1 || !spec->special_count)
+    if (b->top < c->to_coeff + spent + (c->iterations > 1 ? 2 : 1) || !spec->special_count)
         return gb_fail(ctx, GB_ERR_PARAMS,
                        "%s has %u levels and %zu special primes; bootstrapping with these options spends %u levels, "
                        "must leave one, and needs a special prime",
                        spec->name, b->top, spec->special_count, c->to_coeff + spent);
+    b->level_in = c->to_coeff + (c->iterations > 1 ? 1 : 0);
     b->level_out = b->top - spent;
+    return GB_OK;
+}
+
+gb_status gb_bootstrap_levels(unsigned *in, unsigned *out, gb_ctx *ctx, const gb_params *p,
+                              const gb_bootstrap_config *config) {
+    gb_bootstrap b = {.config = *config, .params = p};
+    GB_TRY(levels(&b, ctx));
+    *in = b.level_in;
+    *out = b.level_out;
     return GB_OK;
 }
 
@@ -213,7 +234,7 @@ const gb_params *gb_bootstrap_inner_params(const gb_bootstrap *b) { return b->in
 const gb_bootstrap_config *gb_bootstrap_config_get(const gb_bootstrap *b) { return &b->config; }
 size_t gb_bootstrap_slots(const gb_bootstrap *b) { return b->slots; }
 unsigned gb_bootstrap_level_out(const gb_bootstrap *b) { return b->level_out; }
-unsigned gb_bootstrap_level_in(const gb_bootstrap *b) { return b->config.to_coeff; }
+unsigned gb_bootstrap_level_in(const gb_bootstrap *b) { return b->level_in; }
 unsigned gb_bootstrap_level_sine(const gb_bootstrap *b) { return b->top - b->config.to_slots; }
 
 /* Tail of a sum of m = 33 uniform numbers: above m/2 - 1/2 it is (1/2)^m / m!, on either side. */

@@ -13,6 +13,7 @@
  *
  * Iterated (META-BTS, eprint 2022/1167): the error of one run, x - run(x), is made 2^refine_bits times as large,
  * bootstrapped, and added. Each further run adds refine_bits to the precision, down to the rounding noise of the scale.
+ * What goes in is first brought to the scale of what comes out, for one level; imaginary noise of real values stays.
  *
  * Failure: a run gives nonsense when a coefficient's |I| passes 16. c0 + c1 s over q0 is a sum of h + 1 = 33 uniform
  * numbers of [-1/2, 1/2], so that has probability 2 (1/2)^33 / 33! for each: 2^-154.7, for 2^16 of them 2^-138.7. */
@@ -42,7 +43,8 @@ GB_CHECK gb_status gb_bootstrap_config_named(gb_bootstrap_config *out, gb_ctx *c
 
 typedef struct gb_bootstrap gb_bootstrap; /* matrices and series for one parameter set; immutable, shared */
 /* Level 0 of the set is q0; then to_coeff levels, then the user's, then those of the sine and of to_slots at the top.
- * ARGUMENT: an option is out of range; PARAMS: there are too few levels; MEMORY. */
+ * ARGUMENT: an option is out of range; PARAMS: there are too few levels; INSECURE: q0 and one special prime are too
+ * large for the sparse secret (121 bits for N of 2^15 and more); MEMORY. */
 GB_CHECK gb_status gb_bootstrap_new(gb_bootstrap **out, gb_ctx *ctx, const gb_ckks_encoder *e,
                                     const gb_bootstrap_config *config);
 void gb_bootstrap_free(gb_bootstrap *b);
@@ -53,6 +55,9 @@ size_t gb_bootstrap_slots(const gb_bootstrap *b); /* values a ciphertext holds *
 /* Level of what comes out, and the lowest level of what may go in. */
 unsigned gb_bootstrap_level_out(const gb_bootstrap *b);
 unsigned gb_bootstrap_level_in(const gb_bootstrap *b);
+/* The two without making anything else. PARAMS (too few levels). */
+GB_CHECK gb_status gb_bootstrap_levels(unsigned *in, unsigned *out, gb_ctx *ctx, const gb_params *p,
+                                       const gb_bootstrap_config *config);
 double gb_bootstrap_failure(const gb_bootstrap *b); /* log2 of the probability that a run gives nonsense */
 /* Galois elements needed, each with the level it is used at; answers how many. */
 size_t gb_bootstrap_galois(uint64_t *galois, unsigned *level, size_t max, const gb_bootstrap *b);
@@ -66,10 +71,10 @@ typedef struct gb_bootstrap_keys {
 } gb_bootstrap_keys;
 void gb_bootstrap_keys_release(gb_bootstrap_keys *k);
 
-/* out (room 3, all limbs; not a) = a refreshed, at level_out and scale 2^scale_bits exactly (with more than one
- * iteration: at a's scale). a: at level_in or above, |values| <= 1, a scale of at most 1.5 x 2^scale_bits; its slots
- * repeat with period 2^log_slots and are real unless `complex` (nothing can look: others give nonsense). inner:
- * evaluator of the inner parameters with one prime a digit. KEY, LEVEL, RANGE (the scale), PARAMS, MEMORY. */
+/* out (room 3, all limbs; not a) = a refreshed, at level_out and scale 2^scale_bits exactly. a: at level_in or above,
+ * |values| <= 1, a scale of at most 1.5 x 2^scale_bits; its slots repeat with period 2^log_slots and are real unless
+ * `complex` (nothing can look: others give nonsense). inner: evaluator of the inner parameters with one prime a digit.
+ * KEY, LEVEL, RANGE (the scale), PARAMS, ARGUMENT (out), MEMORY. */
 GB_CHECK gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *a, const gb_bootstrap *b,
                                     const gb_bootstrap_keys *k);
 

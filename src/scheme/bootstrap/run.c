@@ -9,7 +9,7 @@ typedef struct run {
     const gb_bootstrap *b;
     const gb_bootstrap_keys *k;
     gb_ct low, raised, turned, second, temp; /* second, temp: of the sines */
-    gb_ct rest, correction;                  /* iterations */
+    gb_ct start, rest, correction;           /* iterations */
 } run;
 
 static gb_status borrow(run *r) {
@@ -23,12 +23,13 @@ static gb_status borrow(run *r) {
     GB_TRY(gb_eval_ct(&r->temp, r->e, 3, sine));
     if (c->complex) GB_TRY(gb_eval_ct(&r->second, r->e, 3, sine));
     if (c->iterations == 1) return GB_OK;
+    GB_TRY(gb_eval_ct(&r->start, r->e, 2, gb_params_limbs(p, r->b->level_in)));
     GB_TRY(gb_eval_ct(&r->rest, r->e, 2, low));
     return gb_eval_ct(&r->correction, r->e, 3, sine);
 }
 
 static void give_back(run *r) {
-    gb_ct *all[] = {&r->low, &r->raised, &r->turned, &r->second, &r->temp, &r->rest, &r->correction};
+    gb_ct *all[] = {&r->low, &r->raised, &r->turned, &r->second, &r->temp, &r->start, &r->rest, &r->correction};
     for (size_t i = 0; i < GB_COUNT(all); i++) gb_eval_ct_return(r->e, all[i]);
 }
 
@@ -143,7 +144,19 @@ static gb_status once(gb_ct *out, run *r, const gb_ct *a, double scale) {
     return GB_OK;
 }
 
-/* out += 2^-bits once(2^bits (a - out)). Both have a's scale, so nothing is rounded before the second run. */
+/* r->start = a at level to_coeff and scale 2^scale_bits. */
+static gb_status begin(run *r, const gb_ct *a) {
+    const double scale = ldexp(1, (int)r->b->config.scale_bits);
+    gb_ct view = *a;
+    view.limbs = gb_params_limbs(r->b->params, r->b->level_in);
+    GB_TRY(gb_ckks_mul_scalar(&r->start, r->e, &view, 1,
+                              scale * gb_params_divisor(r->b->params, r->b->level_in) / a->scale));
+    GB_TRY(gb_ckks_rescale(&r->start, r->e));
+    r->start.scale = scale; /* but for the rounding of a factor of tens of bits to an integer */
+    return GB_OK;
+}
+
+/* out += 2^-bits once(2^bits (a - out)). Both have the same scale, so nothing is rounded before the second run. */
 static gb_status refine(gb_ct *out, run *r, const gb_ct *a, unsigned bits) {
     gb_ct high = *a, low = *out;
     high.limbs = low.limbs = r->rest.capacity;
@@ -164,9 +177,9 @@ static gb_status check_input(gb_ct *out, const run *r, const gb_ct *a) {
         return gb_fail(ctx, GB_ERR_PARAMS, "ciphertext, evaluators and bootstrapping have different parameters");
     if (out == a || out->room < 3)
         return gb_fail(ctx, GB_ERR_ARGUMENT, "bootstrapping needs an output of its own with room for 3 parts");
-    if (level < b->config.to_coeff)
-        return gb_fail(ctx, GB_ERR_LEVEL, "bootstrapping starts at level %u; this ciphertext is at %u",
-                       b->config.to_coeff, level);
+    if (level < b->level_in)
+        return gb_fail(ctx, GB_ERR_LEVEL, "bootstrapping starts at level %u; this ciphertext is at %u", b->level_in,
+                       level);
     if (!(a->scale > 1 && a->scale <= ldexp(1.5, (int)b->config.scale_bits)))
         return gb_fail(ctx, GB_ERR_RANGE, "bootstrapping at scale 2^%u of a ciphertext of scale 2^%.2f; rescale first",
                        b->config.scale_bits, log2(a->scale));
@@ -179,7 +192,11 @@ gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *
     run r = {.e = e, .inner = inner, .b = b, .k = k};
     GB_TRY(check_input(out, &r, a));
     gb_status s = borrow(&r);
-    if (s == GB_OK) s = once(out, &r, a, c->iterations > 1 ? a->scale : ldexp(1, (int)c->scale_bits));
+    if (s == GB_OK && c->iterations > 1) {
+        s = begin(&r, a);
+        a = &r.start;
+    }
+    if (s == GB_OK) s = once(out, &r, a, ldexp(1, (int)c->scale_bits));
     for (unsigned i = 1; i < c->iterations && s == GB_OK; i++) s = refine(out, &r, a, i * c->refine_bits);
     give_back(&r);
     return s;

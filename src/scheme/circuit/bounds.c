@@ -355,6 +355,25 @@ gb_status gb_bounds_inverse(gb_noise *out, gb_ctx *ctx, const gb_noise_model *m,
     return GB_OK;
 }
 
+/* ---- matrices ---- */
+/* Baby steps that are not hoisted come one out of the other: on average a quarter of all rotations lies before a
+ * product, and never more than all. */
+void gb_bounds_linear(gb_noise *out, const gb_noise_model *m, const gb_noise *x, const gb_ckks_linear *l, double scale,
+                      double row, double typical) {
+    gb_ckks_linear_info info;
+    gb_ckks_linear_cost(&info, l);
+    gb_noise far = *x, near = *x;
+    for (size_t i = 0; !info.hoisted && i < info.rotations; i++) {
+        gb_noise_automorphism(&far, m, &far);
+        if (i % 4 == 0 || m->dependent) gb_noise_automorphism(&near, m, &near);
+    }
+    double largest = row / (double)info.products;
+    if (m->dependent) typical = largest;
+    gb_noise_linear(&far, m, &far, info.products, info.rotations, scale, largest, typical);
+    gb_noise_linear(out, m, &near, info.products, info.rotations, scale, largest, typical);
+    out->worst = far.worst;
+}
+
 /* ---- two reals a slot ---- */
 void gb_bounds_pack(gb_noise *out, const gb_noise_model *m, const gb_noise *x, const gb_noise *y) {
     gb_noise_add(out, m, x, y);

@@ -524,13 +524,8 @@ gb_status gb_circuit_linear(gb_wire *out, gb_circuit *c, gb_wire a, size_t perio
     double scale = factor_scale(c, level);
     GB_TRY(gb_ckks_linear_new(&s.linear, c->ctx, c->encoder, period, diagonals, count, limbs, scale, NULL));
     matrix_of(&f, &s.info, period, diagonals, count);
-    gb_ckks_linear_info cost;
-    gb_ckks_linear_cost(&cost, s.linear);
-    size_t turns = cost.rotations;
-    gb_noise_linear(&s.info.average, &c->average, &s.info.average, count, turns, scale, f.row / (double)count,
-                    f.typical);
-    gb_noise_linear(&s.info.sure, &c->sure, &s.info.sure, count, turns, scale, f.row / (double)count,
-                    f.row / (double)count);
+    gb_bounds_linear(&s.info.average, &c->average, &s.info.average, s.linear, scale, f.row, f.typical);
+    gb_bounds_linear(&s.info.sure, &c->sure, &s.info.sure, s.linear, scale, f.row, f.typical);
     divide(&s, c, level);
     s.info.scale = c->scale[level - 1];
     s.info.range = f.range, s.info.complex = f.complex;

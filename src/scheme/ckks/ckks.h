@@ -19,10 +19,11 @@ const gb_params *gb_ckks_encoder_params(const gb_ckks_encoder *e);
 /* A plaintext: `limbs` data limbs (and the special ones when `special`), NTT form, one after the other. */
 typedef struct gb_pt {
     const gb_params *params; /* borrowed */
-    uint64_t *data;          /* owned */
-    unsigned limbs;
+    uint64_t *data;          /* owned; wiped by gb_pt_release */
+    unsigned limbs;          /* may be lowered */
     bool special;
     double scale;
+    size_t words; /* of data: what gb_pt_init made */
 } gb_pt;
 GB_CHECK gb_status gb_pt_init(gb_pt *out, gb_ctx *ctx, const gb_params *p, unsigned limbs, bool special);
 void gb_pt_release(gb_pt *p);
@@ -83,20 +84,20 @@ typedef struct gb_ckks_linear_config {
     size_t baby;              /* baby steps to a giant step, in units of the steps' common divisor; 0 (default): the
                                  cheapest up to 64. Each baby step is one ciphertext modulo Q P of memory in a run */
     gb_ckks_linear_keys keys; /* default GB_LINEAR_FAST */
-    bool compact;             /* keep one limb of each diagonal and make the others when they are used: the memory of
-                                 the matrix falls by limbs + special primes, a product costs a transform a limb more
-                                 (three to five times as much). Default false */
+    bool compact; /* keep the coefficients of each diagonal and make its limbs when they are used: the memory of
+                     the matrix falls by limbs + special primes, a product costs a transform a limb more
+                     (about four times as much). Default false */
 } gb_ckks_linear_config;
 void gb_ckks_linear_config_defaults(gb_ckks_linear_config *c);
 /* Encodes the diagonals at `limbs` limbs and `scale`; config NULL: the defaults. Errors: ARGUMENT, RANGE (compact:
- * coefficients must stay below half of the first prime), MEMORY. */
+ * coefficients must stay below 2^62 and half of the product of the first two primes), MEMORY. */
 GB_CHECK gb_status gb_ckks_linear_new(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder *e, size_t period,
                                       const gb_ckks_diagonal *diagonals, size_t count, unsigned limbs, double scale,
                                       const gb_ckks_linear_config *config);
 /* The same for a dense matrix of any shape up to N/2 x N/2, row after row (im NULL: real): y = M x. x is repeated with
  * the period of cols padded to a power of two, whatever it holds beyond cols; y has that of rows, 0 beyond them. It
  * takes as many products as the shorter side has entries (padded), less for diagonals of zeros, and a wide matrix
- * log2(cols / rows) rotations more (the hybrid method of Juvekar et al., eprint 2018/073). */
+ * log2(cols / rows) rotations more, with a key each (the hybrid method of Juvekar et al., eprint 2018/073). */
 GB_CHECK gb_status gb_ckks_linear_dense(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder *e, size_t rows,
                                         size_t cols, const double *re, const double *im, unsigned limbs, double scale,
                                         const gb_ckks_linear_config *config);
@@ -107,8 +108,10 @@ typedef struct gb_ckks_linear_info {
     size_t keys;         /* rotation keys */
     size_t hoisted;      /* rotations that share one decomposition */
     size_t rotations;    /* rotations with a decomposition each */
+    size_t chained;      /* those among them that are baby steps, one out of the other (GB_LINEAR_FEWEST) */
     size_t products;     /* diagonals */
-    size_t matrix_bytes; /* of the diagonals: (limbs + special) * 2 * period words each, or 2 * period when compact */
+    size_t matrix_bytes; /* of the diagonals: 2 * period words each when compact; else that many a limb, of as few bytes
+                            as its prime takes when period is N/2 */
     size_t work_bytes;   /* borrowed from the evaluator while it runs */
 } gb_ckks_linear_info;
 void gb_ckks_linear_cost(gb_ckks_linear_info *out, const gb_ckks_linear *m);

@@ -63,6 +63,7 @@ gb_status gb_pt_init(gb_pt *out, gb_ctx *ctx, const gb_params *p, unsigned limbs
                        spec->data_count, limbs);
     size_t rows = limbs + (special ? spec->special_count : 0);
     GB_TRY(gb_alloc_zero(&out->data, ctx, rows * gb_ring_n(gb_params_ring(p)), sizeof(uint64_t)));
+    out->words = rows * gb_ring_n(gb_params_ring(p));
     out->params = p;
     out->limbs = limbs;
     out->special = special;
@@ -71,6 +72,7 @@ gb_status gb_pt_init(gb_pt *out, gb_ctx *ctx, const gb_params *p, unsigned limbs
 }
 
 void gb_pt_release(gb_pt *p) {
+    if (p->data) gb_wipe(p->data, p->words * sizeof *p->data); /* it may be a message */
     gb_free(p->data);
     memset(p, 0, sizeof(*p));
 }
@@ -139,23 +141,7 @@ static void to_limb(void *user, size_t j, unsigned worker) {
     gb_ring_forward(r, out, limb, 1);
 }
 
-/* Messages are secret: no branch on them but for the verdict whether all |c * scale| < bound (no NaN either). */
-static bool all_below(const double *c, size_t n, double scale, double bound) {
-    bool below = true;
-    for (size_t i = 0; i < n; i++) below &= fabs(c[i] * scale) < bound;
-    gb_declassify(&below, sizeof below);
-    return below;
-}
-
-/* To the nearest integer, halves away from zero, for |x| < 2^62. x less its whole part is exact: from 2^53 on it is 0.
- * (llround of the C library branches on the number's size.) */
-static inline int64_t round_half_away(double x) {
-    int64_t whole = (int64_t)x;
-    double rest = x - (double)whole;
-    return whole + (rest >= 0.5) - (rest <= -0.5);
-}
-
-/* Rounds c * scale; RANGE when one leaves the modulus or 2^62. */
+/* Rounds c * scale; RANGE when one leaves the modulus or 2^62. Messages are secret: nothing here branches on them. */
 static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *c, double scale) {
     if (!out->params || !gb_params_same(out->params, p))
         return gb_fail(ctx, GB_ERR_PARAMS, "plaintext and encoder have different parameters");
@@ -163,11 +149,11 @@ static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *
     size_t n = gb_ring_n(r), rows = out->limbs + (out->special ? gb_params_get(p)->special_count : 0);
     double bound = ldexp(1, (int)fmin(62, gb_ring_log2_q(r, out->limbs) - 1));
     int64_t *rounded;
-    if (!all_below(c, n, scale, bound))
+    if (!gb_numbers_below(c, n, scale, bound))
         return gb_fail(ctx, GB_ERR_RANGE, "a coefficient is not below 2^%.0f at scale %g; use a smaller scale",
                        log2(bound), scale);
     GB_TRY(gb_alloc(&rounded, ctx, n, sizeof(int64_t)));
-    for (size_t i = 0; i < n; i++) rounded[i] = round_half_away(c[i] * scale);
+    for (size_t i = 0; i < n; i++) rounded[i] = gb_round_number(c[i] * scale);
     gb_secrecy_set(rounded, n * sizeof *rounded, gb_secrecy_of(c, n * sizeof *c)); /* the zeros between, too */
     to_limbs t = {p, rounded, out};
     gb_parallel(ctx, rows, to_limb, &t);

@@ -16,21 +16,22 @@
 #define TILE_WORDS ((size_t)1 << 17) /* of all babies in a tile: half of such a cache */
 
 typedef struct term {
-    size_t baby; /* entry of babies */
-    long giant;  /* k */
-    uint64_t *rows;
+    size_t baby;    /* entry of babies */
+    long giant;     /* k */
+    uint64_t *rows; /* see store() */
 } term;
 
 struct gb_ckks_linear {
     const gb_params *params;
     unsigned limbs;
     double scale;
-    size_t period, gap; /* N/2 = period * gap */
-    bool compact;
-    bool chained;       /* babies by one rotation after another */
-    bool horner[2];     /* giants above and below 0 */
-    size_t giant, unit; /* G u and u, in slots */
-    term *terms;        /* sorted by giant, then baby */
+    size_t period, gap;              /* N/2 = period * gap */
+    bool compact, packed;            /* how diagonals are stored */
+    size_t row_at[GB_MAX_LIMBS + 1]; /* packed: the byte a row starts at */
+    bool chained;                    /* babies by one rotation after another */
+    bool horner[2];                  /* giants above and below 0 */
+    size_t giant, unit;              /* G u and u, in slots */
+    term *terms;                     /* sorted by giant, then baby */
     size_t count;
     size_t *babies, baby_count; /* rotations modulo the period */
     size_t *keys, key_count;    /* rotations that need a key, each once */
@@ -163,24 +164,50 @@ static int by_giant(const void *a, const void *b) {
     return (x->baby > y->baby) - (x->baby < y->baby);
 }
 
-/* What is stored of one diagonal. A vector of a shorter period is a polynomial in X^gap: `gap` neighbours of its
- * transform are equal (entry i is the value at psi^(2 bitrev(i) + 1), and X^gap sees only the high bits of i), and so
- * one of them is kept. Compact: limb 0 alone, in coefficients, with q0 / 2 added so that none is negative. */
+/* Coefficient i, |c| < 2^62 and below half of q0 q1, from the limbs of q0 and q1 (or q0 alone), plus 2^62. */
+static uint64_t shifted_coefficient(const gb_ring *r, const uint64_t *data, unsigned limbs, uint64_t inverse,
+                                    size_t i) {
+    const gb_modulus *q0 = gb_ring_modulus(r, 0), *q1 = gb_ring_modulus(r, limbs - 1);
+    unsigned __int128 c = data[i], q = q0->q;
+    if (limbs > 1) {
+        uint64_t low = data[i] % q1->q, high = data[gb_ring_n(r) + i];
+        c += q * gb_mod_mul(high >= low ? high - low : high + q1->q - low, inverse, q1);
+        q *= q1->q;
+    }
+    return (uint64_t)(c > q / 2 ? (UINT64_C(1) << 62) - (uint64_t)(q - c) : (UINT64_C(1) << 62) + (uint64_t)c);
+}
+
+/* What is stored of one diagonal. Compact: coefficients. Packed: every limb, in words of as few bytes as its prime
+ * takes, for they come from far memory. Else, a vector of a shorter period is a polynomial in X^gap: `gap` neighbours
+ * of its transform are equal (entry i is the value at psi^(2 bitrev(i) + 1), and X^gap sees only the high bits of i),
+ * and so one of them is kept. */
+static size_t stored_bytes(const gb_ckks_linear *m) {
+    size_t rows = m->compact ? 1 : m->limbs + gb_params_get(m->params)->special_count;
+    if (m->packed) return m->row_at[rows];
+    return rows * (gb_ring_n(gb_params_ring(m->params)) / m->gap) * sizeof(uint64_t);
+}
+
 static gb_status store(term *t, gb_ctx *ctx, const gb_ckks_linear *m, const gb_pt *plain) {
     const gb_ring *r = gb_params_ring(m->params);
-    size_t n = gb_ring_n(r), kept = n / m->gap;
-    size_t rows = m->compact ? 1 : m->limbs + gb_params_get(m->params)->special_count;
-    GB_TRY(gb_alloc(&t->rows, ctx, rows * kept, sizeof(uint64_t)));
+    const gb_modulus *q1 = gb_ring_modulus(r, plain->limbs - 1);
+    size_t n = gb_ring_n(r), kept = n / m->gap, rows = m->limbs + gb_params_get(m->params)->special_count;
+    uint64_t inverse = plain->limbs > 1 ? gb_mod_inv(gb_ring_modulus(r, 0)->q % q1->q, q1) : 0;
+    GB_TRY(gb_alloc(&t->rows, ctx, gb_ceil_div(stored_bytes(m), sizeof(uint64_t)), sizeof(uint64_t)));
     if (m->compact) {
-        uint64_t q = gb_ring_modulus(r, 0)->q;
-        gb_ring_inverse(r, plain->data, 0, 1);
-        for (size_t i = 0; i < kept; i++) {
-            uint64_t x = plain->data[i * m->gap] + q / 2;
-            t->rows[i] = x >= q ? x - q : x;
-        }
+        gb_ring_inverse(r, plain->data, 0, plain->limbs);
+        for (size_t i = 0; i < kept; i++)
+            t->rows[i] = shifted_coefficient(r, plain->data, plain->limbs, inverse, i * m->gap);
         return GB_OK;
     }
-    for (size_t i = 0; i < rows * kept; i++) t->rows[i] = plain->data[i * m->gap];
+    for (size_t j = 0; m->packed && j < rows; j++) {
+        uint8_t *row = (uint8_t *)t->rows + m->row_at[j];
+        size_t bytes = m->row_at[j + 1] - m->row_at[j];
+        if (bytes == n * sizeof(uint64_t))
+            memcpy(row, plain->data + j * n, bytes);
+        else
+            gb_ring_kernels(r)->pack(row, plain->data + j * n, n, (unsigned)(bytes / n * 8));
+    }
+    for (size_t i = 0; !m->packed && i < rows * kept; i++) t->rows[i] = plain->data[i * m->gap];
     return GB_OK;
 }
 
@@ -276,7 +303,7 @@ static gb_status fill(gb_ckks_linear *m, gb_ctx *ctx, const gb_ckks_encoder *e, 
     GB_TRY(gb_alloc(&m->keys, ctx, 2 * s->count + 2 + GB_MAX_LOG_N, sizeof(size_t)));
     list_rotations(m, s, x);
     GB_TRY(gb_alloc(&work, ctx, 2 * m->period, sizeof(double)));
-    gb_status status = gb_pt_init(&plain, ctx, m->params, m->compact ? 1 : m->limbs, !m->compact);
+    gb_status status = gb_pt_init(&plain, ctx, m->params, m->compact && m->limbs > 2 ? 2 : m->limbs, !m->compact);
     for (; m->count < s->count && status == GB_OK; m->count++)
         status = encode_term(&m->terms[m->count], ctx, e, from, m->count, m, work, &plain);
     gb_pt_release(&plain);
@@ -332,6 +359,12 @@ static gb_status begin(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder 
     m->period = period;
     m->gap = gb_ckks_slots(e) / period;
     m->compact = (*config)->compact;
+    m->packed = !m->compact && m->gap == 1;
+    for (size_t j = 0; j < limbs + spec->special_count; j++) {
+        size_t limb = j < limbs ? j : spec->data_count + (j - limbs);
+        const gb_modulus *q = gb_ring_modulus(gb_params_ring(m->params), limb);
+        m->row_at[j + 1] = m->row_at[j] + gb_switch_key_width(q) * gb_ring_n(gb_params_ring(m->params));
+    }
     *out = m;
     return GB_OK;
 }
@@ -423,12 +456,12 @@ static size_t moved_babies(const gb_ckks_linear *m) {
 static size_t buffers(const gb_ckks_linear *m) { return 2 + gb_min_size(BATCH, m->visits); }
 
 void gb_ckks_linear_cost(gb_ckks_linear_info *out, const gb_ckks_linear *m) {
-    size_t n = gb_ring_n(gb_params_ring(m->params)), special = gb_params_get(m->params)->special_count;
     *out = (gb_ckks_linear_info){.keys = m->key_count, .products = m->count};
     out->hoisted = m->chained ? wrap((long)m->babies[0], m->period) != 0 : moved_babies(m);
-    out->rotations = m->visits - 1 + (m->chained ? m->baby_count - 1 : 0);
+    out->chained = m->chained ? m->baby_count - 1 : 0;
+    out->rotations = m->visits - 1 + out->chained;
     for (size_t f = m->fold; f < m->folded; f *= 2) out->rotations++;
-    out->matrix_bytes = (m->compact ? 1 : m->limbs + special) * (n / m->gap) * m->count * sizeof(uint64_t);
+    out->matrix_bytes = stored_bytes(m) * m->count;
     out->work_bytes = (m->baby_count + buffers(m)) * gb_lazy_words(m->params, m->limbs) * sizeof(uint64_t);
 }
 
@@ -445,7 +478,7 @@ typedef struct sum_task {
     sum sums[BATCH];
     size_t count, tile;
     const uint64_t *babies;
-    uint64_t *scratch; /* [threads][EXPANDED + 2][N] */
+    uint64_t *scratch; /* [threads][EXPANDED + 3][N] */
 } sum_task;
 
 /* Words [at, at + tile) of row `ext` of a diagonal that is stored by its distinct entries. */
@@ -458,62 +491,106 @@ static void repeat(uint64_t *out, const sum_task *t, const term *x, size_t ext, 
     }
 }
 
-/* Row `ext` of a compact diagonal. Its coefficients come back as c + q0/2, and 1 - (q0/2 mod p) times all ones takes
- * that off again: one basis extension from q0 to p, exact as |c| < q0/2. work: two rows. */
+/* Row `ext` of a compact diagonal, c + 2^62 = low + 2^31 high. work: three rows. */
 static void expand(uint64_t *out, const sum_task *t, const term *x, size_t ext, uint64_t *work) {
     const gb_eval *e = t->e;
     size_t gap = t->m->gap;
     unsigned limb = gb_eval_ring_limb(e, t->m->limbs, (unsigned)ext);
     const gb_modulus *p = gb_ring_modulus(e->ring, limb);
-    uint64_t half = gb_ring_modulus(e->ring, 0)->q / 2, less = half % p->q, weight[2] = {1, less ? p->q - less : 0};
-    uint64_t *spread = work, *ones = work + e->n;
-    const uint64_t *rows[2] = {gap > 1 ? spread : x->rows, ones};
-    for (size_t i = 0; gap > 1 && i < e->n; i++) spread[i] = half;
-    for (size_t i = 0; gap > 1 && i < e->n / gap; i++) spread[i * gap] = x->rows[i];
-    for (size_t i = 0; i < e->n; i++) ones[i] = 1;
-    e->extend->extend(out, rows, weight, 2, e->n, p);
+    uint64_t middle = (UINT64_C(1) << 62) % p->q, weight[3] = {1, (UINT64_C(1) << 31) % p->q, p->q - middle};
+    uint64_t *low = work, *high = low + e->n, *ones = high + e->n;
+    const uint64_t *rows[3] = {low, high, ones};
+    for (size_t i = 0; i < e->n; i++) low[i] = 0, high[i] = UINT64_C(1) << 31, ones[i] = 1;
+    for (size_t i = 0; i < e->n / gap; i++) {
+        low[i * gap] = x->rows[i] & (UINT64_C(0xffffffff) >> 1);
+        high[i * gap] = x->rows[i] >> 31;
+    }
+    e->extend->extend(out, rows, weight, 3, e->n, p);
     gb_ring_forward(e->ring, out, limb, 1);
 }
 
-/* One sum over a tile of limb `ext`, `at` words into it. */
+/* out0 += sum0 and out1 += sum1, a tile each; once when they are the same. */
+static void add_parts(const sum_task *t, uint64_t *out0, uint64_t *out1, const uint64_t *sum0, const uint64_t *sum1,
+                      const gb_modulus *p) {
+    t->e->kernels->add(out0, out0, sum0, t->tile, p);
+    if (out1 != out0) t->e->kernels->add(out1, out1, sum1, t->tile, p);
+}
+
+/* One sum over a tile of limb `ext`, `at` words into it, its plaintexts expanded. */
 static void sum_tile(const sum_task *t, const sum *s, size_t ext, size_t at, uint64_t *scratch) {
     const gb_eval *e = t->e;
     const gb_ckks_linear *m = t->m;
     const uint64_t *x[GB_EXTEND_TERMS], *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS];
     const gb_modulus *p = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, m->limbs, (unsigned)ext));
     size_t words = gb_lazy_words(e->params, m->limbs), part = words / 2, from = ext * e->n + at;
-    uint64_t *more = scratch, *rows = scratch + 2 * e->n, *acc = s->acc + from;
-    bool whole = !m->compact && m->gap == 1;
-    size_t most = whole ? GB_EXTEND_TERMS : gb_min_size(GB_EXTEND_TERMS, EXPANDED * e->n / t->tile);
+    uint64_t *more = scratch, *rows = scratch + 3 * e->n, *acc = s->acc + from;
+    size_t most = gb_min_size(GB_EXTEND_TERMS, EXPANDED * e->n / t->tile);
     for (size_t done = 0, n; done < s->count; done += n) {
         n = gb_min_size(most, s->count - done);
         for (size_t i = 0; i < n; i++) {
             const term *y = &s->terms[done + i];
-            uint64_t *row = rows + i * t->tile;
-            if (m->compact) expand(row, t, y, ext, more);
-            if (!m->compact && !whole) repeat(row, t, y, ext, at);
-            x[i] = whole ? y->rows + from : row;
+            x[i] = rows + i * t->tile;
+            if (m->compact)
+                expand(rows + i * t->tile, t, y, ext, more);
+            else
+                repeat(rows + i * t->tile, t, y, ext, at);
             b[i] = t->babies + y->baby * words + from;
             a[i] = b[i] + part;
         }
-        if (!done) {
-            e->extend->inner2(acc, acc + part, x, b, a, n, t->tile, p);
-            continue;
-        }
-        e->extend->inner2(more, more + t->tile, x, b, a, n, t->tile, p);
-        e->kernels->add(acc, acc, more, t->tile, p);
-        e->kernels->add(acc + part, acc + part, more + t->tile, t->tile, p);
+        e->extend->inner2(done ? more : acc, done ? more + t->tile : acc + part, x, b, a, n, t->tile, p);
+        if (done) add_parts(t, acc, acc + part, more, more + t->tile, p);
     }
-    if (s->count) return;
-    memset(acc, 0, t->tile * sizeof(*acc));
-    memset(acc + part, 0, t->tile * sizeof(*acc));
+}
+
+/* Two sums over a tile, of packed plaintexts: a baby's words are read once for both. What only one of them has is met
+ * with zeros in the other; without a second sum, the first is made twice. */
+static void sum_pair(const sum_task *t, const sum *s0, const sum *s1, size_t ext, size_t at, uint64_t *scratch) {
+    const gb_eval *e = t->e;
+    const gb_ckks_linear *m = t->m;
+    const uint64_t *x[2][GB_EXTEND_TERMS];
+    const uint8_t *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS], *zeros = (const uint8_t *)(scratch + 2 * e->n);
+    const gb_modulus *p = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, m->limbs, (unsigned)ext));
+    size_t words = gb_lazy_words(e->params, m->limbs), part = words / 2, from = ext * e->n + at;
+    unsigned width = gb_switch_key_width(p);
+    size_t i = 0, j = 0, offset = m->row_at[ext] + at * width;
+    for (bool first = true; i < s0->count || j < s1->count; first = false) {
+        size_t n = 0;
+        for (; n < GB_EXTEND_TERMS && (i < s0->count || j < s1->count); n++) {
+            size_t baby = i < s0->count ? s0->terms[i].baby : SIZE_MAX;
+            if (j < s1->count && s1->terms[j].baby < baby) baby = s1->terms[j].baby;
+            bool one = i < s0->count && s0->terms[i].baby == baby, two = j < s1->count && s1->terms[j].baby == baby;
+            x[0][n] = t->babies + baby * words + from;
+            x[1][n] = x[0][n] + part;
+            b[n] = one ? (const uint8_t *)s0->terms[i++].rows + offset : zeros;
+            a[n] = two ? (const uint8_t *)s1->terms[j++].rows + offset : zeros;
+        }
+        for (size_t k = 0; k < 2; k++) {
+            uint64_t *out0 = s0->acc + k * part + from, *out1 = s1->acc + k * part + from;
+            if (first) {
+                e->extend->inner2_bytes(out0, out1, x[k], b, a, width, n, t->tile, p);
+                continue;
+            }
+            e->extend->inner2_bytes(scratch, scratch + t->tile, x[k], b, a, width, n, t->tile, p);
+            add_parts(t, out0, out1, scratch, scratch + t->tile, p);
+        }
+    }
 }
 
 static void sum_limb(void *user, size_t ext, unsigned worker) {
     sum_task *t = user;
-    uint64_t *scratch = t->scratch + (size_t)worker * (EXPANDED + 2) * t->e->n;
-    for (size_t at = 0; at < t->e->n; at += t->tile)
-        for (size_t i = 0; i < t->count; i++) sum_tile(t, &t->sums[i], ext, at, scratch);
+    const size_t n = t->e->n, part = gb_lazy_words(t->e->params, t->m->limbs) / 2;
+    uint64_t *scratch = t->scratch + (size_t)worker * (EXPANDED + 3) * n;
+    if (t->m->packed) memset(scratch + 2 * n, 0, n * sizeof(*scratch));
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->sums[i].count) continue;
+        memset(t->sums[i].acc + ext * n, 0, n * sizeof(uint64_t));
+        memset(t->sums[i].acc + part + ext * n, 0, n * sizeof(uint64_t));
+    }
+    for (size_t at = 0; at < n; at += t->tile) {
+        for (size_t i = 0; !t->m->packed && i < t->count; i++) sum_tile(t, &t->sums[i], ext, at, scratch);
+        for (size_t i = 0; t->m->packed && i < t->count; i += 2)
+            sum_pair(t, &t->sums[i], &t->sums[i + (i + 1 < t->count)], ext, at, scratch);
+    }
 }
 
 /* ---- applying ---- */
@@ -615,7 +692,7 @@ gb_status gb_ckks_linear_apply(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_
     t.total = words + m->baby_count * t.words;
     t.side = t.total + t.words;
     for (size_t i = 0; i + 2 < buffers(m); i++) t.batch[i] = t.side + (i + 1) * t.words;
-    gb_status s = gb_eval_borrow(&t.scratch, e, (size_t)gb_ctx_threads(e->ctx) * (EXPANDED + 2) * e->n);
+    gb_status s = gb_eval_borrow(&t.scratch, e, (size_t)gb_ctx_threads(e->ctx) * (EXPANDED + 3) * e->n);
     if (s == GB_OK) s = run(out, &t, &low);
     gb_eval_return(e, t.scratch);
     gb_eval_return(e, words);

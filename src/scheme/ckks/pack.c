@@ -50,15 +50,16 @@ gb_status gb_ckks_unpack(gb_ct *x, gb_ct *y, gb_eval *e, const gb_ct *z, const g
     return GB_OK;
 }
 
-/* half[0..1]: a's; half[2..3]: b's; product: room for 3 parts. */
+/* half[0..1]: a's; half[2..3]: b's; product: room for 3 parts. Both products are relinearised as one. */
 static gb_status mul_packed(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k, gb_ct *half,
                             gb_ct *product) {
     GB_TRY(gb_ckks_unpack(&half[0], &half[1], e, a, k));
     GB_TRY(gb_ckks_unpack(&half[2], &half[3], e, b, k));
-    GB_TRY(gb_ckks_mul_rescale(product, e, &half[1], &half[3], k));
-    GB_TRY(gb_ckks_mul_rescale(out, e, &half[0], &half[2], k));
+    GB_TRY(gb_ckks_tensor(product, e, &half[1], &half[3]));
+    GB_TRY(gb_ckks_tensor(out, e, &half[0], &half[2]));
     GB_TRY(gb_ckks_mul_i(product, e, product, 1));
-    return gb_ckks_add(out, e, out, product);
+    GB_TRY(gb_ckks_add(out, e, out, product));
+    return gb_ckks_relinearize_rescale(out, e, k);
 }
 
 gb_status gb_ckks_mul_packed(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k) {

@@ -14,8 +14,10 @@ GB_CHECK gb_status gb_ckks_pack(gb_ct *out, gb_eval *e, const gb_ct *x, const gb
 /* The halves of z, each at twice z's scale (the two of (z + conj z) / 2 is left there). Needs the conjugation key. x
  * and y alias neither z nor each other. KEY, LEVEL. */
 GB_CHECK gb_status gb_ckks_unpack(gb_ct *x, gb_ct *y, gb_eval *e, const gb_ct *z, const gb_eval_keys *k);
-/* Packed times packed, half by half, rescaled by one level: two conjugations and two products. out (room 3) aliases
- * neither; its scale is 4 times the operands' product over the level's primes. MEMORY beside the above. */
+/* Packed times packed, half by half, rescaled by one level: two conjugations, and two products relinearised as one. out
+ * (room 3) aliases neither; its scale is 4 times the operands' product over the level's primes. MEMORY beside the
+ * above.
+ */
 GB_CHECK gb_status gb_ckks_mul_packed(gb_ct *out, gb_eval *e, const gb_ct *a, const gb_ct *b, const gb_eval_keys *k);
 
 #endif

@@ -47,7 +47,16 @@ static inline void gb_first_failure(_Atomic int *slot, gb_status s) {
     if (s != GB_OK) atomic_compare_exchange_strong(slot, &none, (int)s);
 }
 
-/* ---- residues of signed numbers, constant time: residue.c ---- */
+/* ---- numbers to residues, constant time: residue.c ---- */
+/* x to the nearest integer, halves away from zero, for |x| < 2^62. x less its whole part is exact: from 2^53 on it is
+ * 0. (llround of the C library branches on the number's size.) */
+static inline int64_t gb_round_number(double x) {
+    int64_t whole = (int64_t)x;
+    double rest = x - (double)whole;
+    return whole + (rest >= 0.5) - (rest <= -0.5);
+}
+/* All |x[i] scale| < bound, and none a NaN? Only the answer may be known. */
+bool gb_numbers_below(const double *x, size_t n, double scale, double bound);
 /* Transforms of limb j alone (x points at that limb). */
 static inline void gb_ntt_limb(const gb_ring *r, uint64_t *x, size_t j) { gb_ring_forward(r, x, j, 1); }
 static inline void gb_intt_limb(const gb_ring *r, uint64_t *x, size_t j) { gb_ring_inverse(r, x, j, 1); }

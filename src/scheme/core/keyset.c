@@ -82,7 +82,7 @@ static gb_status keyset_finish(gb_keyset *k, gb_ctx *ctx) {
         used[j] = j;
         gb_sample_uniform(k->a_hat + j * n, n, gb_ring_modulus(r, j), &k->seed, 0, (uint32_t)j, 0);
     }
-    GB_TRY(gb_security_check(ctx, r, used, limbs, gb_params_get(k->params)->security));
+    GB_TRY(gb_security_check(ctx, r, used, limbs, gb_params_get(k->params)));
     memcpy(k->b_hat, k->b, limbs * n * sizeof *k->b);
     gb_ring_forward(r, k->a_hat, 0, limbs);
     gb_ring_forward(r, k->b_hat, 0, limbs);

@@ -31,6 +31,7 @@ typedef struct spread {
     unsigned sets, set_rows;      /* set s has its sources at e->coef row s * set_rows */
     unsigned limbs, targets;      /* of the extended basis: data primes, then special ones */
     bool digits;                  /* a digit's own primes are left out */
+    bool lazy;                    /* for gb_ring_forward_lazy */
     uint64_t *out;                /* coefficients of set s modulo target i at row s * width + i */
     size_t width;
 } spread;
@@ -44,6 +45,9 @@ static void spread_tile(void *user, size_t tile, unsigned worker) {
     const gb_eval *e = t->e;
     const size_t n = gb_min_size(TILE, e->n), at = tile * n;
     uint64_t *v = gb_eval_scratch(e, worker, 0);
+    const gb_extend_kernels *k = e->extend;
+    void (*const extend)(uint64_t *, const uint64_t *const *, const uint64_t *, size_t, size_t, const gb_modulus *) =
+        t->lazy ? k->extend_lazy : k->extend;
     for (unsigned s = 0; s < t->sets; s++) {
         const gb_extension *x = t->x[s];
         const uint64_t *rows[GB_EXTEND_TERMS + 1];
@@ -53,9 +57,8 @@ static void spread_tile(void *user, size_t tile, unsigned worker) {
         for (unsigned i = 0; i < t->targets; i++) {
             const unsigned limb = gb_eval_ring_limb(e, t->limbs, i);
             if (!spread_skips(t, s, i))
-                e->extend->extend(t->out + (s * t->width + i) * e->n + at, rows,
-                                  x->weight + (size_t)limb * (x->sources + 1), x->sources + 1, n,
-                                  gb_ring_modulus(e->ring, limb));
+                extend(t->out + (s * t->width + i) * e->n + at, rows, x->weight + (size_t)limb * (x->sources + 1),
+                       x->sources + 1, n, gb_ring_modulus(e->ring, limb));
         }
     }
 }
@@ -79,6 +82,7 @@ static gb_status decompose(uint64_t *out, gb_eval *e, const uint64_t *in, size_t
                          .limbs = limbs,
                          .targets = limbs + (unsigned)e->special,
                          .digits = true,
+                         .lazy = true,
                          .out = out,
                          .width = e->data + e->special});
     return GB_OK;
@@ -100,7 +104,7 @@ static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext) {
     const gb_eval *e = t->e;
     if (ext < t->limbs && ext / e->digit == d) return t->in + ext * t->stride;
     uint64_t *row = t->rows + (d * (e->data + e->special) + ext) * e->n;
-    if (!t->transformed) gb_ring_forward(e->ring, row, gb_eval_ring_limb(e, t->limbs, ext), 1);
+    if (!t->transformed) gb_ring_forward_lazy(e->ring, row, gb_eval_ring_limb(e, t->limbs, ext));
     return row;
 }
 
@@ -162,7 +166,7 @@ static void divide_row(const divide *t, unsigned part, unsigned j, const uint64_
     const uint64_t *add = t->add[part] ? t->add[part] + j * e->n : NULL;
     uint64_t *tmp = e->result + ((size_t)part * t->kept + j) * e->n, *out = t->out[part] + j * e->n,
              *result = t->index ? tmp : out;
-    gb_ring_forward(e->ring, tmp, j, 1);
+    gb_ring_forward_lazy(e->ring, tmp, j);
     if (add)
         e->extend->sub_mul_add(result, in, tmp, t->x->product_inv[j], add, e->n, m);
     else
@@ -177,8 +181,8 @@ static void divide_limb(void *user, size_t task, unsigned worker) {
     divide_row(t, part, j, t->in[part] + j * t->in_stride);
 }
 
-/* The sources of all parts, extended to what is kept. */
-static void divide_spread(divide *t) {
+/* The sources of all parts, extended to what is kept; lazy unless something is to be added to them. */
+static void divide_spread(divide *t, bool lazy) {
     gb_eval *e = t->e;
     const gb_extension *x[2] = {t->x, t->x};
     gb_parallel(e->ctx, (size_t)t->parts * t->x->sources, divide_lift, t);
@@ -188,12 +192,13 @@ static void divide_spread(divide *t) {
                          .set_rows = t->x->sources,
                          .limbs = t->limbs,
                          .targets = t->kept,
+                         .lazy = lazy,
                          .out = e->result,
                          .width = t->kept});
 }
 
 static void divide_run(divide *t) {
-    divide_spread(t);
+    divide_spread(t, true);
     gb_parallel(t->e->ctx, (size_t)t->parts * t->kept, divide_limb, t);
 }
 
@@ -290,7 +295,7 @@ static gb_status switch_divide_run(switch_divide *t, unsigned count) {
     t->div.limbs = limbs, t->div.kept = limbs - count;
     t->div.parts = 2;
     gb_parallel(e->ctx, count + e->special, switch_source, t);
-    divide_spread(&t->div);
+    divide_spread(&t->div, t->rest == NULL);
     if (t->rest) t->rest->add(t->rest->user, e->result);
     gb_parallel(e->ctx, t->div.kept, switch_limb, t);
     return GB_OK;
@@ -433,7 +438,12 @@ gb_status gb_hoist_prepare(gb_eval *e, const gb_ct *a) {
     if (!e->hoisted) GB_TRY(gb_alloc(&e->hoisted, e->ctx, e->digits * (e->data + e->special) * e->n, sizeof(uint64_t)));
     e->hoisted_limbs = 0;
     GB_TRY(decompose(e->hoisted, e, gb_ct_limb(a, 1, 0), e->n, a->limbs));
-    inner t = {.e = e, .limbs = a->limbs, .digits = (unsigned)gb_ceil_div(a->limbs, e->digit), .rows = e->hoisted};
+    inner t = {.e = e,
+               .in = gb_ct_limb(a, 1, 0),
+               .stride = e->n,
+               .limbs = a->limbs,
+               .digits = (unsigned)gb_ceil_div(a->limbs, e->digit),
+               .rows = e->hoisted};
     gb_parallel(e->ctx, t.digits * (a->limbs + e->special), hoist_limb, &t);
     e->hoisted_limbs = a->limbs;
     return GB_OK;

@@ -1,7 +1,7 @@
 /* Noise of every operation. Sources: fresh errors are centred binomials of k = 21 (|e| <= 21, variance 10.5); secrets
- * are ternary (variance 2/3); a rounding is uniform in [-1/2, 1/2] (variance 1/12). A coefficient of a product of two
- * independent polynomials has N times the product of their variances; in a slot |a b| = |a| |b|, and |a| is at most N
- * times a's largest coefficient. */
+ * are ternary (variance 2/3) or of a fixed weight; a rounding is uniform in [-1/2, 1/2] (variance 1/12). A coefficient
+ * of a product of two independent polynomials has N times the product of their variances; in a slot |a b| = |a| |b|,
+ * and |a| is at most N times a's largest coefficient. */
 #include "scheme/core/noise.h"
 
 #include <math.h>
@@ -70,8 +70,11 @@ static part coefficients(const gb_noise_model *m, double most, double variance) 
 
 static part rounding(const gb_noise_model *m) { return coefficients(m, 0.5, 1.0 / 12); }
 static part ternary(const gb_noise_model *m) { return coefficients(m, 1, SECRET_VARIANCE); }
+/* Of a fixed weight, or ternary; joint ones are sums. */
 static part secret(const gb_noise_model *m) {
-    part s = many(ternary(m), m->parties);
+    const double weight = gb_params_get(m->params)->weight;
+    part s = weight > 0 ? (part){log2(weight), (log2(weight) - log_n(m)) / 2, 0} : ternary(m);
+    s = many(s, m->parties);
     s.powers = 1;
     return s;
 }
@@ -328,5 +331,5 @@ gb_status gb_noise_bfv_check(gb_ctx *ctx, const gb_noise_model *m, const gb_nois
 }
 
 double gb_noise_precision(const gb_noise_model *m, const gb_noise *a, double scale) {
-    return log2(scale) - (a->rms + 3 + log_n(m) / 2);
+    return log2(scale) - (a->rms + 4 + log_n(m) / 2);
 }

@@ -81,8 +81,9 @@ GB_CHECK gb_status gb_noise_bfv_check(gb_ctx *ctx, const gb_noise_model *m, cons
                                       const char *op);
 /* log2 of a bound of that probability: what the checks compare with -128. t = 0: CKKS. */
 double gb_noise_failure(const gb_noise_model *m, const gb_noise *a, uint64_t t);
-/* Bits of precision CKKS can expect in its worst slot: scale over 8 sqrt(N) times the rms. Roundings meet the secret,
- * so that a slot's error is a product of two Gaussians; 8 deviations are to it what 4 are to one. */
+/* Bits of precision CKKS can expect in its worst slot: scale over 16 sqrt(N) times the rms. Roundings meet the secret,
+ * so that a slot's error is a product of two Gaussians, whose tail at 16 deviations is exp(-32): a slot of one
+ * ciphertext in a thousand million is worse. */
 double gb_noise_precision(const gb_noise_model *m, const gb_noise *a, double scale);
 
 #endif

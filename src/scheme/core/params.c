@@ -24,6 +24,12 @@ double gb_security_max_log2(unsigned log_n, unsigned security) {
     return security == 128 ? row[0] : security == 192 ? row[1] : security == 256 ? row[2] : 0;
 }
 
+double gb_security_max_log2_of(unsigned log_n, unsigned security, unsigned weight) {
+    if (!weight) return gb_security_max_log2(log_n, security);
+    if (weight != 192 || security != 128) return 0;
+    return log_n == 15 ? 767 : log_n == 16 ? 1546 : 0;
+}
+
 /* Every prime here is 1 modulo 2^17: good for cyclic transforms along a bundle of up to 2^17 lines as well as for the
  * ring. Largest such primes below the power of two named.
  * linear: 64 bits hold data of 20 bits, filter taps of 20 bits and the 17.5 bits of headroom that weights of 12 bits
@@ -66,21 +72,21 @@ static const gb_params_spec shipped[] = {
      .log_n = 14,
      .security = 128,
      .data_count = 7,
-     .data = {0x3ffffffdf0001, 0x3ffffffd48001, 0x3ffffffd20001, 0x3ffffffd18001, 0x3ffffffcd0001, 0x3ffffffc70001,
-              0x3ffffffb80001},
+     .data = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
+              0x3fffffea40001},
      .group = {[3] = 4, [6] = 3},
      .special_count = 1,
-     .special = {0x3ffffffb10001}},
+     .special = {0x3fffffe9e0001}},
     {.name = "joint-15",
      .log_n = 15,
      .security = 128,
      .data_count = 13,
-     .data = {0x3ffffffdf0001, 0x3ffffffd20001, 0x3ffffffcd0001, 0x3ffffffc70001, 0x3ffffffb80001, 0x3ffffffb10001,
-              0x3ffffff8b0001, 0x3ffffff5d0001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffeb90001,
-              0x3fffffead0001},
+     .data = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
+              0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001, 0x3fffffe940001, 0x3fffffe620001, 0x3fffffe460001,
+              0x3fffffdd40001},
      .group = {[3] = 4, [6] = 3, [9] = 3, [12] = 3},
      .special_count = 4,
-     .special = {0x3fffffea60001, 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001}},
+     .special = {0x3fffffdce0001, 0x3fffffd900001, 0x3fffffd7a0001, 0x3fffffd540001}},
     {.name = "exact-12",
      .log_n = 12,
      .security = 128,
@@ -104,9 +110,13 @@ static const gb_params_spec shipped[] = {
      .special_count = 2,
      .special = {0x7fff80001, 0x7ffd80001 /* 2^35 */}},
     /* Bootstrapping (scheme/bootstrap, the options of gb_bootstrap_config_named). From the bottom: q0 | levels for
-     * slots-to-coefficients | the user's of 40 bits | the sine | coefficients-to-slots. The sine's first levels divide
-     * 60 bits (two primes), the others 50: its errors grow most from there. deep-15: 50 | 2 x 34 | 2 x 40 | 6 x 50 + 2
-     * x 60 | 2 x 46, P 3 x 50: 860 <= 868 bits. */
+     * slots-to-coefficients | the user's | the sine | coefficients-to-slots; levels of 60 bits are two primes. A sine's
+     * errors grow most from its first levels, so these are the largest. P is above each digit's product.
+     *   deep-15: 50 | 2 x 34 | 2 x 40 | 6 x 50 + 2 x 60 | 2 x 46; P 3 x 50; 860 <= 868 bits.
+     *   deep-16: 60 | 3 x 36 | 6 x 40 | 8 x 60 | 4 x 48; P 11 x 50; 1630 <= 1747.
+     *   deep-16-fast: 50 | 3 x 36 | 3 x 40 | 5 x 50 + 3 x 60 | 4 x 48; P 11 x 50; a secret of weight 192, whose
+     * products round to 15 times less: 1450 <= 1546. deep-16-precise: 50 | 3 x 36 | 9 x 47 | 5 x 50 + 3 x 60 | 4 x 48;
+     * P 10 x 50; 1703 <= 1747. */
     {.name = "deep-15",
      .log_n = 15,
      .security = 128,
@@ -117,27 +127,50 @@ static const gb_params_spec shipped[] = {
      .group = {[12] = 2, [14] = 2},
      .special_count = 3,
      .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001}},
-    /* Bootstrapping (scheme/bootstrap, its default options): q0 of two 30-bit primes | 3 levels of 40 bits for
-     * slots-to-coefficients and 6 for the user | 8 of 60 bits in pairs for the sine | 4 of 50 for
-     * coefficients-to-slots. 1550 <= 1747 bits. */
     {.name = "deep-16",
      .log_n = 16,
      .security = 128,
      .data_count = 31,
-     .data = {0x3ffc0001,     0x3fde0001,   0xffffe80001, 0xffffc40001,    0xffffb20001,    0xffff940001,
-              0xffff8a0001,   0xffff820001, 0xffff780001, 0xffff580001,    0xffff480001,    0x3fd20001,
-              0x3fac0001,     0x3f820001,   0x3f760001,   0x3f5a0001,      0x3f540001,      0x3f3a0001,
-              0x3ef80001,     0x3ef40001,   0x3ee60001,   0x3ed60001,      0x3ed00001,      0x3ebc0001,
-              0x3eb00001,     0x3e880001,   0x3e820001,   0x3fffffe940001, 0x3fffffe620001, 0x3fffffe460001,
-              0x3fffffdd40001},
+     .data = {0x3ffc0001,     0x3fde0001,     0xffff00001,   0xfff9c0001,  0xfff8e0001, 0xffffe80001, 0xffffc40001,
+              0xffffb20001,   0xffff940001,   0xffff8a0001,  0xffff820001, 0x3fd20001,  0x3fac0001,   0x3f820001,
+              0x3f760001,     0x3f5a0001,     0x3f540001,    0x3f3a0001,   0x3ef80001,  0x3ef40001,   0x3ee60001,
+              0x3ed60001,     0x3ed00001,     0x3ebc0001,    0x3eb00001,   0x3e880001,  0x3e820001,   0xfffffffa0001,
+              0xfffffff00001, 0xffffffde0001, 0xffffff6a0001},
      .group = {[1] = 2, [12] = 2, [14] = 2, [16] = 2, [18] = 2, [20] = 2, [22] = 2, [24] = 2, [26] = 2},
-     .special_count = 9,
+     .special_count = 11,
      .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
-                 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001}},
+                 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001, 0x3fffffe940001, 0x3fffffe620001}},
+    {.name = "deep-16-fast",
+     .log_n = 16,
+     .security = 128,
+     .data_count = 22,
+     .data = {0x3fffffe460001, 0xffff00001,     0xfff9c0001,     0xfff8e0001,     0xffffe80001,    0xffffc40001,
+              0xffffb20001,    0x3fffffdd40001, 0x3fffffdce0001, 0x3fffffd900001, 0x3fffffd7a0001, 0x3fffffd540001,
+              0x3ffc0001,      0x3fde0001,      0x3fd20001,      0x3fac0001,      0x3f820001,      0x3f760001,
+              0xfffffffa0001,  0xfffffff00001,  0xffffffde0001,  0xffffff6a0001},
+     .group = {[13] = 2, [15] = 2, [17] = 2},
+     .special_count = 11,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
+                 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001, 0x3fffffe940001, 0x3fffffe620001},
+     .weight = 192},
+    {.name = "deep-16-precise",
+     .log_n = 16,
+     .security = 128,
+     .data_count = 28,
+     .data = {0x3fffffe620001, 0xffff00001,     0xfff9c0001,     0xfff8e0001,     0x7ffffff00001,  0x7fffffe40001,
+              0x7fffffda0001,  0x7fffffc80001,  0x7fffffbc0001,  0x7fffffae0001,  0x7fffff9c0001,  0x7fffff860001,
+              0x7fffff060001,  0x3fffffe460001, 0x3fffffdd40001, 0x3fffffdce0001, 0x3fffffd900001, 0x3fffffd7a0001,
+              0x3ffc0001,      0x3fde0001,      0x3fd20001,      0x3fac0001,      0x3f820001,      0x3f760001,
+              0xfffffffa0001,  0xfffffff00001,  0xffffffde0001,  0xffffff6a0001},
+     .group = {[19] = 2, [21] = 2, [23] = 2},
+     .special_count = 10,
+     .special = {0x3ffffffd20001, 0x3ffffffb80001, 0x3fffffed60001, 0x3fffffec80001, 0x3fffffebe0001, 0x3fffffea60001,
+                 0x3fffffea40001, 0x3fffffe9e0001, 0x3fffffe9a0001, 0x3fffffe940001}},
 };
 
 /* Canonical encoding: "GBP1", log_n, security, counts (each one byte), primes (8 bytes each), groups when there are
- * any. The name is no part: two names of one mathematical object are one set. */
+ * any, the secret's weight (two bytes) when it has one. The name is no part: two names of one mathematical object are
+ * one set. */
 static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
     gb_buffer b = GB_BUFFER_INIT;
     gb_write_bytes(&b, "GBP1", 4);
@@ -152,6 +185,7 @@ static gb_status hash_spec(gb_hash *out, gb_ctx *ctx, const gb_params_spec *s) {
             for (size_t j = 0; j < s->data_count; j++) gb_write_u8(&b, s->group[j] ? s->group[j] : 1);
             break;
         }
+    if (s->weight) gb_write_u16(&b, (uint16_t)s->weight);
     if (b.status != GB_OK) return gb_fail(ctx, b.status, "out of memory: parameters");
     gb_hash_of(out, b.data, b.size, NULL, 0);
     gb_buffer_release(&b);
@@ -173,18 +207,22 @@ static gb_status check_spec(gb_ctx *ctx, const gb_params_spec *s) {
     if (s->security != 128 && s->security != 192 && s->security != 256)
         return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: security is %u, must be 128, 192 or 256", s->name,
                        s->security);
+    if (s->weight && s->weight != 192)
+        return gb_fail(ctx, GB_ERR_PARAMS, "parameters %s: a secret of weight %u; 0 (uniform) or 192", s->name,
+                       s->weight);
     return GB_OK;
 }
 
-gb_status gb_security_check(gb_ctx *ctx, const gb_ring *r, const size_t *limbs, size_t limb_count, unsigned security) {
+gb_status gb_security_check(gb_ctx *ctx, const gb_ring *r, const size_t *limbs, size_t limb_count,
+                            const gb_params_spec *s) {
     double bits = 0;
     for (size_t i = 0; i < limb_count; i++) bits += log2((double)gb_ring_modulus(r, limbs[i])->q);
-    double most = gb_security_max_log2(gb_ring_log_n(r), security);
+    double most = gb_security_max_log2_of(gb_ring_log_n(r), s->security, s->weight);
     if (bits > most)
         return gb_fail(ctx, GB_ERR_INSECURE,
                        "parameters: log2(QP) is %.2f but N = 2^%u allows %.0f at %u bits; take fewer primes or a "
                        "larger ring",
-                       bits, gb_ring_log_n(r), most, security);
+                       bits, gb_ring_log_n(r), most, s->security);
     return GB_OK;
 }
 
@@ -203,7 +241,7 @@ gb_status gb_params_new(gb_params **out, gb_ctx *ctx, const gb_params_spec *spec
         primes[i] = i < spec->data_count ? spec->data[i] : spec->special[i - spec->data_count];
     }
     gb_status status = gb_ring_new(&p->ring, ctx, spec->log_n, primes, count);
-    if (status == GB_OK) status = gb_security_check(ctx, p->ring, limbs, count, spec->security);
+    if (status == GB_OK) status = gb_security_check(ctx, p->ring, limbs, count, spec);
     if (status == GB_OK) status = hash_spec(&p->hash, ctx, &p->spec);
     if (status != GB_OK) {
         gb_params_free(p);

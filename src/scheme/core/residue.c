@@ -1,7 +1,16 @@
 /* scheme/core/residue: signed integers to residues and centred residues to doubles. No branch on the data. */
+#include <math.h>
+
 #include "scheme/core/core.h"
 
 __extension__ typedef unsigned __int128 u128;
+
+bool gb_numbers_below(const double *x, size_t n, double scale, double bound) {
+    bool below = true;
+    for (size_t i = 0; i < n; i++) below &= fabs(x[i] * scale) < bound;
+    gb_declassify(&below, sizeof below);
+    return below;
+}
 
 static void residues_any(uint64_t *out, const int64_t *x, size_t n, const gb_modulus *m) {
     const uint64_t q = m->q, ratio = m->ratio[1]; /* floor(2^64 / q) */

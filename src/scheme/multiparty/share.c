@@ -88,7 +88,7 @@ gb_status gb_request_key(gb_request *out, gb_ctx *ctx, const gb_joint *j, gb_sha
                        (unsigned long long)galois);
     while (n < q.limbs) used[n] = n, n++;
     for (size_t i = 0; i < special; i++) used[n++] = spec->data_count + i;
-    GB_TRY(gb_security_check(ctx, gb_params_ring(j->params), used, n, spec->security));
+    GB_TRY(gb_security_check(ctx, gb_params_ring(j->params), used, n, spec));
     finish(&q, j);
     *out = q;
     return GB_OK;

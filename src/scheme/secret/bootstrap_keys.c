@@ -4,25 +4,6 @@
 #define WEIGHT 32 /* h of the sparse secret; it protects only ciphertexts modulo q0 times one special prime */
 #define MAX_GALOIS 256
 
-/* `WEIGHT` places, each with a sign, all places touched for each choice: constant time but for repeated draws, whose
- * number tells nothing of the final secret. */
-static void sample_sparse(int8_t *out, size_t n, const gb_seed *seed) {
-    uint32_t stream[16 * WEIGHT];
-    memset(out, 0, n);
-    gb_stream(stream, sizeof stream, seed, 0, 0, 0);
-    for (size_t at = 0, chosen = 0; chosen < WEIGHT && at < GB_COUNT(stream); at++) {
-        uint32_t place = (stream[at] >> 1) & (uint32_t)(n - 1), taken = 0;
-        int8_t sign = (int8_t)(1 - 2 * (int)(stream[at] & 1));
-        for (size_t i = 0; i < n; i++) taken |= (uint32_t)(i == place) & (uint32_t)(out[i] != 0);
-        gb_declassify(&taken, sizeof taken);
-        if (taken) continue;
-        for (size_t i = 0; i < n; i++) out[i] = (int8_t)(out[i] | (sign & -(int8_t)(i == place)));
-        chosen++;
-    }
-    gb_secrecy_set(out, n, gb_secrecy_of(seed, sizeof *seed));
-    gb_wipe(stream, sizeof stream);
-}
-
 /* The rows of the outer ring that the inner ring has: q0's primes and the first special one. */
 static void inner_rows(uint64_t *out, const uint64_t *outer, const gb_params *inner, const gb_params *p) {
     size_t n = gb_ring_n(gb_params_ring(p)), base = gb_params_get(inner)->data_count;
@@ -39,7 +20,7 @@ static gb_status encapsulation(gb_bootstrap_keys *out, gb_ctx *ctx, const gb_sec
     gb_seed seed;
     gb_random_bytes(seed.b, sizeof seed.b);
     gb_classify(&seed, sizeof seed);
-    sample_sparse(small, n, &seed);
+    gb_sample_sparse(small, n, WEIGHT, &seed, 0);
     gb_wipe(&seed, sizeof seed);
     for (size_t j = 0; j < all; j++) gb_ring_kernels(r)->lift8(sparse + j * n, small, n, gb_ring_modulus(r, j));
     gb_ring_forward(r, sparse, 0, all);

@@ -66,7 +66,7 @@ static gb_status check_security(gb_ctx *ctx, const gb_params *p, unsigned limbs)
     size_t used[2 * GB_MAX_LIMBS], n = 0;
     for (unsigned j = 0; j < limbs && j < spec->data_count; j++) used[n++] = j;
     for (size_t i = 0; i < spec->special_count; i++) used[n++] = spec->data_count + i;
-    return gb_security_check(ctx, gb_params_ring(p), used, n, spec->security);
+    return gb_security_check(ctx, gb_params_ring(p), used, n, spec);
 }
 
 static gb_status fill(keygen *t, gb_ctx *ctx, uint64_t galois) {

@@ -90,7 +90,10 @@ static gb_status derive_secret(gb_secret *s, gb_ctx *ctx, int8_t *small) {
     gb_seed seed;
     GB_TRY(gb_alloc_secret(&s->s_hat, ctx, limbs * n, sizeof *s->s_hat));
     gb_seed_derive(&seed, &s->seeds->root, LABEL_SECRET, 0);
-    gb_sample_ternary(small, n, &seed, 0);
+    if (gb_params_get(s->params)->weight)
+        gb_sample_sparse(small, n, gb_params_get(s->params)->weight, &seed, 0);
+    else
+        gb_sample_ternary(small, n, &seed, 0);
     gb_wipe(&seed, sizeof seed);
     for (size_t j = 0; j < limbs; j++) gb_ring_kernels(r)->lift8(s->s_hat + j * n, small, n, gb_ring_modulus(r, j));
     gb_ring_forward(r, s->s_hat, 0, limbs);

@@ -39,7 +39,7 @@ static void check(void) {
     config.ratio_bits = 4;
     config.scale_bits = 30;
     ct_need(gb_bootstrap_new(&b, ct_ctx, e, &config), "bootstrapping");
-    ct_need(gb_secret_bootstrap_keys(&k, ct_ctx, s, b, 0), "its keys");
+    ct_need(gb_secret_bootstrap_keys(&k, ct_ctx, s, b, DATA), "its keys");
     for (size_t i = 0; i < k.keys.count; i++) public_key(&k.keys.keys[i]);
     public_key(&k.to_sparse);
     public_key(&k.to_dense);

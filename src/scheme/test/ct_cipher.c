@@ -4,6 +4,7 @@
 
 #include "ct.h"
 #include "scheme/bfv/bfv.h"
+#include "scheme/bfv/fixed.h"
 #include "scheme/core/core.h"
 
 #define LOG_N 12
@@ -104,6 +105,24 @@ static void integers(unsigned bits, bool seeded) {
     gb_bfv_free(b);
 }
 
+/* Fixed point to integers and back. */
+static void fixed_point(void) {
+    static double in[64], out[64];
+    int64_t integers[64];
+    gb_bfv *b;
+    ct_need(gb_bfv_new(&b, ct_ctx, params, gb_bfv_plain_prime(params, 33)), "plaintext modulus");
+    for (int i = 0; i < 64; i++) in[i] = i * 0.25 - 7;
+    gb_classify(in, sizeof in);
+    ct_need(gb_fixed_round(integers, ct_ctx, b, in, 64, 12, 9), "fixed point");
+    ct_secret_words(integers, sizeof integers, "rounded numbers");
+    gb_fixed_values(out, integers, 64, 12);
+    ct_secret_words(out, sizeof out, "their values");
+    gb_declassify(in, sizeof in);
+    gb_declassify(out, sizeof out);
+    if (memcmp(in, out, sizeof in) != 0) ct_die("fixed point differs");
+    gb_bfv_free(b);
+}
+
 static void check(void) {
     gb_ckks_encoder *e;
     setup();
@@ -114,6 +133,7 @@ static void check(void) {
     reals(e, 100, true, false);
     integers(17, true);
     integers(33, false);
+    fixed_point();
     gb_ckks_encoder_free(e);
     gb_secret_free(secret);
     gb_keyset_free(keyset);

@@ -1,5 +1,5 @@
-/* Constant time of the kernels that see secrets, one by one, as an instruction set chooses them for moduli of every
- * width: no report, and every word that comes out is marked as what went in. See ct.h. */
+/* Constant time of the samplers, and of the kernels that see secrets, one by one, as an instruction set chooses them
+ * for moduli of every width: no report, and every word that comes out is marked as what went in. See ct.h. */
 #include "ct.h"
 
 #define LOG_N 12
@@ -40,12 +40,21 @@ static void table(const gb_kernels *k, const gb_modulus *m, const gb_ntt *t) {
     k->binomial((int8_t *)a, N, b), expect(k, m, "binomial");
 }
 
+static void samplers(void) {
+    gb_seed seed = {{1}};
+    gb_classify(&seed, sizeof seed);
+    gb_sample_ternary(small, N, &seed, 0), ct_secret_words(small, N, "gb_sample_ternary");
+    gb_sample_error(small, N, &seed, 1), ct_secret_words(small, N, "gb_sample_error");
+    gb_sample_sparse(small, N, 64, &seed, 2), ct_secret_words(small, N, "gb_sample_sparse");
+}
+
 static void check(void) {
     static const unsigned bits[] = {30, 40, 45, 48, 50, 55, 60};
     ct_need(gb_alloc(&a, ct_ctx, N, sizeof *a), "memory");
     ct_need(gb_alloc(&b, ct_ctx, N, sizeof *b), "memory");
     ct_need(gb_alloc(&c, ct_ctx, N, sizeof *c), "memory");
     ct_need(gb_alloc(&small, ct_ctx, N, 1), "memory");
+    samplers();
     for (size_t i = 0; i < GB_COUNT(bits); i++) {
         gb_ring *r;
         uint64_t prime = gb_prime_below(UINT64_C(1) << bits[i], 2 * N);

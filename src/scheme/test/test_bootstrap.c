@@ -37,12 +37,12 @@ static void need_gigabytes(unsigned gigabytes) {
     skip();
 }
 
-/* A ciphertext of random values, of absolute value below 1, at the level where a bootstrapping begins. */
+/* A ciphertext of random values, of absolute value below 1. */
 static void encrypt(rig *r) {
     gb_seed seed;
     gb_pt plain;
-    uint64_t *stream = (uint64_t *)r->re; /* re and im lie one behind the other */
-    const unsigned limbs = gb_params_limbs(r->params, gb_bootstrap_level_in(r->boot));
+    uint64_t *stream = (uint64_t *)r->re;                                      /* re and im lie one behind the other */
+    const unsigned limbs = gb_params_limbs(r->params, r->config.to_coeff + 1); /* enough for iterations, too */
     gb_random_bytes(seed.b, sizeof seed.b);
     gb_stream(stream, 2 * r->slots * sizeof *stream, &seed, 0, 0, 0);
     for (size_t i = 0; i < r->slots; i++) {
@@ -137,17 +137,16 @@ static void iterate(rig *r, unsigned iterations, double precision) {
 }
 
 static void refused(rig *r) {
+    const gb_bootstrap_keys none = {.keys = {NULL, 0, 0}};
     gb_ct view = r->low;
     view.scale *= 2;
     assert_int_equal(gb_bootstrap_run(&r->fresh, r->eval, r->inner, &view, r->boot, &r->keys), GB_ERR_RANGE);
     view = r->low;
-    view.limbs--;
+    view.limbs = gb_params_limbs(r->params, gb_bootstrap_level_in(r->boot)) - 1;
     assert_int_equal(gb_bootstrap_run(&r->fresh, r->eval, r->inner, &view, r->boot, &r->keys), GB_ERR_LEVEL);
     assert_int_equal(gb_bootstrap_run(&r->low, r->eval, r->inner, &r->low, r->boot, &r->keys), GB_ERR_ARGUMENT);
     assert_int_equal(gb_bootstrap_run(&r->fresh, r->eval, r->eval, &r->low, r->boot, &r->keys), GB_ERR_PARAMS);
-    assert_int_equal(
-        gb_bootstrap_run(&r->fresh, r->eval, r->inner, &r->low, r->boot, &(gb_bootstrap_keys){{NULL, 0, 0}}),
-        GB_ERR_KEY);
+    assert_int_equal(gb_bootstrap_run(&r->fresh, r->eval, r->inner, &r->low, r->boot, &none), GB_ERR_KEY);
 }
 
 static void deep_15(void **state) {
@@ -160,7 +159,7 @@ static void deep_15(void **state) {
     computes(&r, 2, 17);
     iterate(&r, 2, 25);
     /* what came out goes in again */
-    must(&r, gb_ct_drop(r.ctx, &r.fresh, gb_params_limbs(r.params, gb_bootstrap_level_in(r.boot))));
+    must(&r, gb_ct_drop(r.ctx, &r.fresh, r.low.limbs));
     must(&r, gb_ct_copy(&r.low, r.ctx, &r.fresh));
     refresh(&r, 18);
     rig_release(&r);
@@ -179,18 +178,62 @@ static void deep_15_complex(void **state) {
     rig_release(&r);
 }
 
-static void deep_16(void **state) {
-    (void)state;
+static void whole(const char *set, double precision, unsigned levels, double after) {
     need_gigabytes(10);
     rig r;
-    rig_init(&r, "deep-16", NULL);
-    refresh(&r, 20);
-    computes(&r, 6, 18);
+    rig_init(&r, set, NULL);
+    refresh(&r, precision);
+    computes(&r, levels, after);
     rig_release(&r);
 }
 
+static void deep_16(void **state) {
+    (void)state;
+    whole("deep-16", 20, 6, 18);
+}
+
+static void deep_16_fast(void **state) {
+    (void)state;
+    whole("deep-16-fast", 19, 3, 17);
+}
+
+/* All slots complex: two sines and no level more. */
+static void deep_16_complex(void **state) {
+    (void)state;
+    need_gigabytes(10);
+    rig r;
+    rig_init(&r, "deep-16-fast", take_complex);
+    refresh(&r, 18);
+    computes(&r, 3, 16);
+    rig_release(&r);
+}
+
+static void take_few_with_arcsine(gb_bootstrap_config *c) {
+    c->log_slots = 12;
+    c->to_coeff = c->to_slots = 3;
+    c->ratio_bits = 9;
+    c->arcsine = true;
+}
+
+static void deep_16_sparse(void **state) {
+    (void)state;
+    need_gigabytes(10);
+    rig r;
+    rig_init(&r, "deep-16-fast", take_few_with_arcsine);
+    refresh(&r, 22);
+    computes(&r, 2, 20);
+    rig_release(&r);
+}
+
+static void deep_16_precise(void **state) {
+    (void)state;
+    whole("deep-16-precise", 26, 8, 25);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(deep_15), cmocka_unit_test(deep_15_complex),
-                                       cmocka_unit_test(deep_16)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(deep_15),         cmocka_unit_test(deep_15_complex),
+                                       cmocka_unit_test(deep_16),         cmocka_unit_test(deep_16_fast),
+                                       cmocka_unit_test(deep_16_complex), cmocka_unit_test(deep_16_sparse),
+                                       cmocka_unit_test(deep_16_precise)};
     return cmocka_run_group_tests_name("scheme-bootstrap", tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void reals_inputs(reals *f, unsigned level) {
     for (unsigned i = 0; i < 3; i++) {
         gb_wire w;
         bool complex = i == 2;
-        gb_circuit_input in = {level - (i == 1), {-1, 1}, complex, complex ? 0.82 : 0.58, false};
+        gb_circuit_input in = {level - (i == 1), {-1, 1}, complex, complex ? 0.82 : 0.58, i == 0};
         unsigned limbs = gb_params_limbs(r->p, in.level);
         if (complex) in.range.high = M_SQRT2;
         test_ok(r->ctx, gb_circuit_add_input(&w, f->c, &in));
@@ -71,6 +71,7 @@ static void reals_inputs(reals *f, unsigned level) {
         double scale = r->scale;
         r->scale = gb_circuit_scale(f->c, in.level);
         rig_encrypt(r, &f->in[i], f->wire[w].re, f->wire[w].im, r->slots, limbs);
+        if (i == 0) test_ok(r->ctx, gb_ct_encrypt_public(&f->in[i], r->ctx, r->k, r->pt.data, limbs, r->scale));
         r->scale = scale;
     }
 }
@@ -281,16 +282,27 @@ static void rig_named(rig *r, const char *name) {
     gb_ctx_free(ctx);
 }
 
+/* Levels of two primes, four of them above a modulus of two, for scales of 2^60. */
+static void rig_pairs(rig *r) {
+    gb_params_spec s = rig_spec(14, 49, 30, 10, 49, 2);
+    for (size_t i = 1; i < 10; i += 2) s.group[i] = 2;
+    rig_init(r, 2, &s, 0);
+    r->scale = 0x1p60;
+}
+
 static void test_reals(void **state) {
     (void)state;
     static const struct {
         const char *name;
         unsigned circuits, steps;
-    } sets[] = {{"leveled-13", 24, 4}, {"leveled-14", 6, 20}};
+    } sets[] = {{"leveled-13", 24, 4}, {"leveled-14", 6, 20}, {NULL, 4, 20}};
     for (size_t t = 0; t < GB_COUNT(sets); t++) {
         reals f;
         memset(&f, 0, sizeof f);
-        rig_named(&f.r, sets[t].name);
+        if (sets[t].name)
+            rig_named(&f.r, sets[t].name);
+        else
+            rig_pairs(&f.r);
         f.random = 11;
         for (unsigned i = 0; i < sets[t].circuits; i++) random_reals(&f, sets[t].steps + i);
         if (getenv("GLOVEBOX_SHOW")) print_message("%u accepted, %u refused\n", f.accepted, f.refused);
@@ -638,10 +650,53 @@ static void test_maximum(void **state) {
     rig_release(&r);
 }
 
+/* Each allocation of a building and a run fails in turn: an error every time, nothing lost. */
+static gb_status build_and_run(rig *r, gb_ct *out, const gb_ct *in) {
+    const double values[] = {1, -0.5, 0.25, 2}, coefficients[] = {0, 1, 0.5};
+    const gb_ckks_diagonal d[] = {{0, values, NULL}, {1, values, NULL}};
+    const gb_ckks_poly p = {coefficients, 2, false, 0, 0};
+    gb_circuit_input input = {3, {-1, 1}, false, 0, false};
+    gb_circuit *c;
+    gb_wire a, b;
+    GB_TRY(gb_circuit_new_ckks(&c, r->ctx, r->enc, 0, r->scale));
+    gb_status s = gb_circuit_add_input(&a, c, &input);
+    for (int i = 0; s == GB_OK && i < 10; i++) s = gb_circuit_neg(&a, c, a);
+    if (s == GB_OK) s = gb_circuit_add_vector(&b, c, a, values, values, 4);
+    if (s == GB_OK) s = gb_circuit_linear(&a, c, a, 4, d, 2);
+    if (s == GB_OK) s = gb_circuit_poly(&a, c, a, &p);
+    if (s == GB_OK) s = gb_circuit_add(&a, c, a, b);
+    if (s == GB_OK) s = gb_circuit_add_output(c, a, 0);
+    if (s == GB_OK) s = gb_circuit_run_ckks(out, r->e, c, in, &r->keys);
+    gb_circuit_free(c);
+    return s;
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    rig r;
+    const double x[] = {0.5, -0.25, 1, 0};
+    rig_named(&r, "leveled-13");
+    gb_ct in, out = rig_room(&r);
+    rig_encrypt(&r, &in, x, NULL, 4, 4);
+    rig_key(&r, 1);
+    rig_key(&r, gb_galois_rotation(r.p, 1));
+    uint64_t n = 1;
+    for (gb_status s = GB_ERR_MEMORY; s != GB_OK; n++) {
+        (void)gb_alloc_fail_at(n);
+        s = build_and_run(&r, &out, &in);
+        if (s != GB_OK && s != GB_ERR_MEMORY) fail_msg("allocation %u: %s", (unsigned)n, gb_ctx_error(r.ctx));
+    }
+    (void)gb_alloc_fail_at(0);
+    assert_true(n > 20);
+    gb_ct_release(&in);
+    gb_ct_release(&out);
+    rig_release(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reals), cmocka_unit_test(test_integers), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_needs), cmocka_unit_test(test_maximum),
+        cmocka_unit_test(test_needs), cmocka_unit_test(test_maximum),  cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

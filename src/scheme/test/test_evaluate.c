@@ -205,27 +205,33 @@ static void test_lazy(void **state) {
 }
 
 /* Levels of two primes: a scale larger than any prime, divided by both at once; polynomials on them too. */
-static void test_groups(void **state) {
-    (void)state;
-    fixture f;
+static void begin_groups(fixture *f) {
     gb_params_spec s = rig_spec(14, 47, 32, 9, 48, 2);
     for (unsigned i = 2; i < 9; i += 2) s.group[i] = 2;
     uint64_t random = 9;
-    memset(&f, 0, sizeof f);
-    rig *r = &f.r;
+    memset(f, 0, sizeof *f);
+    rig *r = &f->r;
     rig_init(r, 2, &s, 0);
     r->scale = 0x1p52; /* the primes' product is near 2^64: the scale falls by 2^12 with every product */
+    f->x_re = rig_values(r, &random), f->x_im = rig_values(r, &random), f->y_re = rig_values(r, &random);
+    f->y_im = rig_values(r, &random), f->re = rig_values(r, &random), f->im = rig_values(r, &random);
+    rig_encrypt(r, &f->a, f->x_re, f->x_im, r->slots, 9);
+    rig_encrypt(r, &f->b, f->y_re, f->y_im, r->slots, 9);
+    f->out = rig_room(r);
+    f->bound = 1e-7;
+}
+
+static void test_groups(void **state) {
+    (void)state;
+    fixture f;
+    begin_groups(&f);
+    rig *r = &f.r;
+    const gb_params_spec *s = gb_params_get(r->p);
     rig_key(r, 1);
-    f.x_re = rig_values(r, &random), f.x_im = rig_values(r, &random), f.y_re = rig_values(r, &random);
-    f.y_im = rig_values(r, &random), f.re = rig_values(r, &random), f.im = rig_values(r, &random);
-    rig_encrypt(r, &f.a, f.x_re, f.x_im, r->slots, 9);
-    rig_encrypt(r, &f.b, f.y_re, f.y_im, r->slots, 9);
-    f.out = rig_room(r);
-    f.bound = 1e-7;
     assert_int_equal(gb_params_level(r->p, 9), 4);
     assert_int_equal(gb_params_limbs(r->p, 3), 7);
     double by = gb_params_divisor(r->p, 4);
-    assert_true(by == (double)s.data[8] * (double)s.data[7]);
+    assert_true(by == (double)s->data[8] * (double)s->data[7]);
     test_ok(r->ctx, gb_ckks_mul_rescale(&f.out, r->e, &f.a, &f.b, &r->keys));
     assert_int_equal(f.out.limbs, 7);
     assert_true(f.out.scale == r->scale * r->scale / by);
@@ -315,7 +321,7 @@ static void run_way(fixture *f, const matrix *m, const gb_ckks_diagonal *d, cons
     config.compact = true;
     test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, m->period, d, m->count, limbs, r->scale, &config));
     gb_ckks_linear_cost(&small, l);
-    assert_int_equal(small.matrix_bytes * (limbs + gb_params_get(r->p)->special_count), info.matrix_bytes);
+    assert_true(small.matrix_bytes * limbs <= info.matrix_bytes * 2 && small.matrix_bytes < info.matrix_bytes);
     test_ok(r->ctx, gb_ckks_linear_apply(&f->out, r->e, x, l, &r->keys));
     gb_ckks_linear_free(l);
     for (unsigned part = 0; part < 2; part++)
@@ -361,6 +367,7 @@ static void test_linear(void **state) {
         {.period = 4096, .count = 1, .first = 1000, .stride = 1, .keys = {1, 1, 1}},
         {.period = 2, .count = 2, .first = -1, .stride = 1, .keys = {1, 1, 1}},
         {.period = 1, .count = 1, .first = 7, .stride = 1, .keys = {0, 0, 0}},
+        {.period = 4096, .count = 70, .first = 0, .stride = 1, .baby = 70, .keys = {69, 69, 1}},
         {.period = 128, .count = 128, .first = 0, .stride = 1, .baby = 100, .keys = {100, 100, 2}}, /* over 64 products
                                                                                                      */
     };
@@ -371,6 +378,10 @@ static void test_linear(void **state) {
     begin(&f, 1, 2); /* digits of two */
     run_matrix(&f, &list[0], 4);
     run_matrix(&f, &list[8], 5);
+    end(&f);
+    begin_groups(&f); /* levels of two primes */
+    run_matrix(&f, &list[0], 9);
+    run_matrix(&f, &list[5], 7);
     end(&f);
 }
 
@@ -507,7 +518,7 @@ static void test_refusals(void **state) {
     test_refused(ctx, gb_ckks_add(&f.out, r->e, &f.a, &f.b), GB_ERR_LEVEL);
     f.b.scale = r->scale;
     test_refused(ctx, gb_ckks_mul_scalar(&f.out, r->e, &f.a, NAN, r->scale), GB_ERR_RANGE);
-    test_refused(ctx, gb_ckks_add_scalar(&f.out, r->e, &f.a, 1e40), GB_ERR_RANGE);
+    test_refused(ctx, gb_ckks_add_scalar(&f.out, r->e, &f.a, 1e90), GB_ERR_RANGE);
     /* Levels and room. */
     test_refused(ctx, gb_ct_drop(ctx, &f.a, 0), GB_ERR_LEVEL);
     test_refused(ctx, gb_ct_drop(ctx, &f.a, 5), GB_ERR_LEVEL);

@@ -8,9 +8,9 @@ typedef struct fixture {
     gb_ct a, b, out;
 } fixture;
 
-static void begin(fixture *f, unsigned log_n, unsigned primes) {
+static void begin(fixture *f, unsigned log_n, unsigned primes, unsigned specials) {
     uint64_t random = 21;
-    gb_params_spec s = rig_spec(log_n, 48, 40, primes, 49, 1);
+    gb_params_spec s = rig_spec(log_n, 48, 40, primes, 49, specials);
     rig_init(&f->r, 2, &s, 0);
     rig_key(&f->r, 1);
     f->x = rig_values(&f->r, &random), f->y = rig_values(&f->r, &random), f->want = rig_values(&f->r, &random);
@@ -67,7 +67,8 @@ static void check(fixture *f, unsigned depth, double bound, const char *what) {
     if (!(far < bound)) fail_msg("%s: error %g where %g is allowed", what, far, bound);
 }
 
-static void run_signs(fixture *f, unsigned alpha, double noise) {
+/* all: comparison, absolute value, rectifier and maximum, too, which are the same sign, used. */
+static void run_signs(fixture *f, unsigned alpha, bool all, double noise) {
     rig *r = &f->r;
     static gb_ckks_sign p;
     double low = exp2(-(double)alpha);
@@ -82,7 +83,7 @@ static void run_signs(fixture *f, unsigned alpha, double noise) {
     for (size_t i = 0; i < n; i++) f->want[i] = f->x[i] > 0 ? 1 : -1;
     test_ok(r->ctx, gb_ckks_sign_eval(&f->out, r->e, &f->a, &p, &r->keys));
     check(f, depth, p.error + noise, "sign");
-    if (alpha > 4) return; /* the rest is the same sign, used */
+    if (!all) return;
     for (size_t i = 0; i < n; i++) f->want[i] = f->x[i] > 0 ? 1 : 0;
     test_ok(r->ctx, gb_ckks_compare(&f->out, r->e, &f->a, &f->b, &p, &r->keys));
     check(f, depth, p.error / 2 + noise, "compare");
@@ -105,19 +106,22 @@ static void run_signs(fixture *f, unsigned alpha, double noise) {
 static void test_signs(void **state) {
     (void)state;
     fixture f = {0};
-    begin(&f, 14, 8);
-    run_signs(&f, 4, 1e-5);
+    begin(&f, 14, 8, 2);
+    run_signs(&f, 2, true, 1e-5);
+    run_signs(&f, 4, true, 1e-5);
     end(&f);
     f = (fixture){0};
-    begin(&f, 15, 14);
-    run_signs(&f, 8, 1e-5);
+    begin(&f, 15, 18, 2);
+    run_signs(&f, 6, true, 1e-5);
+    run_signs(&f, 8, false, 1e-5);
+    run_signs(&f, 12, false, 1e-5);
     end(&f);
 }
 
 static void test_inverse(void **state) {
     (void)state;
     fixture f = {0};
-    begin(&f, 14, 8);
+    begin(&f, 14, 8, 2);
     rig *r = &f.r;
     for (size_t i = 0; i < r->slots; i++) f.x[i] = 1.15 + 0.85 * f.x[i]; /* [0.3, 2] */
     encrypt(&f);
@@ -149,11 +153,12 @@ static void test_smooth(void **state) {
     static const struct {
         gb_ckks_smooth f;
         double a, b, error;
-    } list[] = {{GB_SMOOTH_EXP, -1, 1, 1e-8},      {GB_SMOOTH_EXP, -4, 2, 1e-5},    {GB_SMOOTH_LOG, 0.5, 4, 1e-5},
-                {GB_SMOOTH_SIGMOID, -8, 8, 1e-4},  {GB_SMOOTH_SQRT, 0.25, 4, 1e-5}, {GB_SMOOTH_SQRT, 0, 1, 0.02},
-                {GB_SMOOTH_INVERSE, 0.5, 4, 1e-5}, {GB_SMOOTH_SIGMOID, -1, 1, 1e-7}};
+    } list[] = {{GB_SMOOTH_EXP, -1, 1, 1e-8},      {GB_SMOOTH_EXP, -4, 2, 1e-5},     {GB_SMOOTH_LOG, 0.5, 4, 1e-5},
+                {GB_SMOOTH_SIGMOID, -8, 8, 1e-4},  {GB_SMOOTH_SQRT, 0.25, 4, 1e-5},  {GB_SMOOTH_SQRT, 0, 1, 0.02},
+                {GB_SMOOTH_INVERSE, 0.5, 4, 1e-5}, {GB_SMOOTH_SIGMOID, -1, 1, 1e-7}, {GB_SMOOTH_LOG, 0.05, 1, 1e-3},
+                {GB_SMOOTH_SQRT, 0.01, 2, 1e-3},   {GB_SMOOTH_EXP, -8, 0, 1e-5}};
     fixture f = {0};
-    begin(&f, 14, 8);
+    begin(&f, 14, 8, 2);
     rig *r = &f.r;
     double *u = f.y;
     for (size_t t = 0; t < GB_COUNT(list); t++) {
@@ -191,7 +196,7 @@ static void test_refusals(void **state) {
     static gb_ckks_sign p;
     fixture f = {0};
     gb_eval_keys none = {0};
-    begin(&f, 14, 7);
+    begin(&f, 14, 7, 2);
     encrypt(&f);
     rig *r = &f.r;
     test_ok(r->ctx, gb_ckks_sign_plan(&p, r->ctx, 4)); /* depth 6 */

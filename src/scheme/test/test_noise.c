@@ -7,12 +7,15 @@
 #define TYPICAL 0.8164965809
 
 static const struct {
-    unsigned log_n, first, bits, count, special_bits, specials;
-} shapes[] = {{13, 46, 40, 4, 47, 1}, {14, 49, 40, 5, 49, 2}, {14, 45, 35, 8, 45, 3}};
+    unsigned log_n, first, bits, count, special_bits, specials, weight;
+} shapes[] = {
+    {13, 46, 40, 4, 47, 1, 0}, {14, 49, 40, 5, 49, 2, 0}, {14, 45, 35, 8, 45, 3, 0}, {15, 46, 40, 3, 47, 1, 192}};
 
 static gb_params_spec spec_of(size_t t) {
-    return rig_spec(shapes[t].log_n, shapes[t].first, shapes[t].bits, shapes[t].count, shapes[t].special_bits,
-                    shapes[t].specials);
+    gb_params_spec s = rig_spec(shapes[t].log_n, shapes[t].first, shapes[t].bits, shapes[t].count,
+                                shapes[t].special_bits, shapes[t].specials);
+    s.weight = shapes[t].weight;
+    return s;
 }
 
 static void compare(const gb_noise *p, double worst, double rms, const char *op) {
@@ -160,6 +163,10 @@ static void run_others(fixture *f, const gb_noise *na, const gb_noise *nb) {
     gb_noise_automorphism(&n, &f->m, na);
     test_ok(r->ctx, gb_ckks_rotate(&f->out, r->e, &f->a, 1, &r->keys));
     check(f, &f->out, &n, "rotate");
+    test_ok(r->ctx, gb_hoist_prepare(r->e, &f->a));
+    test_ok(r->ctx, gb_hoist_automorphism(&f->out, r->e, &f->a, gb_galois_rotation(r->p, 1), &r->keys));
+    f->out.scale = r->scale;
+    check(f, &f->out, &n, "hoisted rotation");
     assert_true(gb_noise_precision(&f->m, &n, r->scale) > 8);
 }
 
@@ -269,6 +276,18 @@ static void run_bfv(bfv_fixture *g, uint64_t t) {
     test_ok(r->ctx, gb_bfv_mul_plain(&out, f->be, &a, f->poly));
     gb_noise_bfv_mul_plain(&n, &g->m, &na, t);
     check_bfv(g, &out, want, &n, "mul_plain");
+    const int64_t numbers[] = {-1, 77, (int64_t)(t / 3), -(int64_t)(t / 2)};
+    for (size_t k = 0; k < GB_COUNT(numbers); k++) {
+        for (size_t i = 0; i < r->n; i++) want[i] = (__int128)g->x[i] * numbers[k];
+        test_ok(r->ctx, gb_bfv_mul_scalar(&out, f->be, &a, numbers[k]));
+        gb_noise_bfv_mul_scalar(&n, &na, numbers[k]);
+        check_bfv(g, &out, want, &n, "mul_scalar");
+    }
+    for (size_t i = 0; i < r->n; i++) want[i] = (__int128)g->x[i] + numbers[2];
+    test_ok(r->ctx, gb_bfv_add_scalar(&out, f->be, &a, numbers[2]));
+    gb_noise_bfv_add_plain(&n, &g->m, &na);
+    check_bfv(g, &out, want, &n, "add_scalar");
+    for (size_t i = 0; i < r->n; i++) want[i] = (__int128)g->x[i] * g->y[i];
     test_ok(r->ctx, gb_bfv_tensor(&out, f->be, &a, &b));
     gb_noise_bfv_tensor(&n, &g->m, &na, &na, t);
     check_bfv(g, &out, want, &n, "tensor");

@@ -214,9 +214,66 @@ static void test_packed(void **state) {
     teardown(&f);
 }
 
+/* A matrix with each choice of keys: hoisted baby steps, or one out of the other. */
+static void test_matrices(void **state) {
+    (void)state;
+    enum { COUNT = 24, PERIOD = 64 };
+    static double values[COUNT][PERIOD];
+    fixture f;
+    gb_noise n[2];
+    setup(&f, 13, 3);
+    rig *r = &f.r;
+    gb_ckks_diagonal d[COUNT];
+    uint64_t random = 6;
+    double row = 0, squares = 0;
+    for (int i = 0; i < COUNT; i++) {
+        for (size_t j = 0; j < PERIOD; j++) {
+            values[i][j] = rig_uniform(&random);
+            squares += values[i][j] * values[i][j] / (COUNT * PERIOD);
+        }
+        d[i] = (gb_ckks_diagonal){i, values[i], NULL};
+    }
+    for (size_t j = 0; j < PERIOD; j++) {
+        double sum = 0;
+        for (int i = 0; i < COUNT; i++) sum += fabs(values[i][j]);
+        row = fmax(row, sum);
+    }
+    const char *const names[] = {"matrix, all keys", "matrix, one giant key", "matrix, fewest keys"};
+    for (int keys = 0; keys < 3; keys++) {
+        gb_ckks_linear_config config;
+        gb_ckks_linear *l;
+        uint64_t galois[64];
+        gb_ckks_linear_config_defaults(&config);
+        config.keys = (gb_ckks_linear_keys)keys;
+        f.what = names[keys];
+        inputs(&f, 3, (gb_interval){-1, 1}, r->limbs);
+        for (size_t i = PERIOD; i < r->slots; i++) f.x[i] = f.x[i - PERIOD];
+        gb_ct_release(&f.a);
+        rig_encrypt(r, &f.a, f.x, NULL, r->slots, r->limbs);
+        test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, PERIOD, d, COUNT, r->limbs, r->scale, &config));
+        size_t count = gb_ckks_linear_galois(galois, GB_COUNT(galois), l);
+        for (size_t i = 0; i < count; i++) rig_key(r, galois[i]);
+        test_ok(r->ctx, gb_ckks_linear_apply(&f.out, r->e, &f.a, l, &r->keys));
+        test_ok(r->ctx, gb_ckks_rescale(&f.out, r->e));
+        for (size_t i = 0; i < r->slots; i++) {
+            f.want[i] = 0;
+            for (size_t j = 0; j < COUNT; j++) f.want[i] += values[j][i % PERIOD] * f.x[(i + j) % PERIOD];
+        }
+        gb_bounds_linear(&n[0], &f.average, &f.fresh[0], l, r->scale, row, sqrt(squares));
+        gb_bounds_linear(&n[1], &f.sure, &f.fresh[1], l, r->scale, row, 0);
+        gb_noise_divide(&n[0], &f.average, &n[0], 1);
+        gb_noise_divide(&n[1], &f.sure, &n[1], 1);
+        compare(&f, &n[0], &n[1]);
+        gb_ckks_linear_free(l);
+        gb_ct_release(&f.a);
+    }
+    teardown(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_matrices),
         cmocka_unit_test(test_polynomials),
         cmocka_unit_test(test_functions),
     };

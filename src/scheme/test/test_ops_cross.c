@@ -18,7 +18,8 @@ typedef struct ckks_circuit {
     rig r;
     ckks_wire w[WIRES];
     gb_ct out;
-    double *re, *im;
+    double *re, *im, *more;
+    double _Complex *old;
     uint64_t random;
     double floor; /* error that an operation with a key or a division adds */
 } ckks_circuit;
@@ -37,6 +38,38 @@ static double largest(const ckks_circuit *k, const ckks_wire *w) {
     double most = 0;
     for (size_t i = 0; i < k->r.slots; i++) most = fmax(most, cabs(w->v[i]));
     return most;
+}
+
+/* Three diagonals, at -1, 0 and 1, of values in the unit square. */
+static void linear_op(ckks_circuit *k, ckks_wire *a) {
+    rig *r = &k->r;
+    size_t n = r->slots;
+    double *re[3] = {k->re, k->im, k->more};
+    double _Complex *old = k->old;
+    gb_ckks_diagonal d[3];
+    gb_ckks_linear *l;
+    for (size_t j = 0; j < 3; j++) {
+        for (size_t i = 0; i < n; i++) re[j][i] = rig_uniform(&k->random);
+        d[j] = (gb_ckks_diagonal){(int)j - 1, re[j], re[(j + 1) % 3]};
+    }
+    test_ok(r->ctx, gb_ckks_linear_new(&l, r->ctx, r->enc, n, d, 3, a->c.limbs, r->scale, NULL));
+    test_ok(r->ctx, gb_ckks_linear_apply(&k->out, r->e, &a->c, l, &r->keys));
+    test_ok(r->ctx, gb_ckks_rescale(&k->out, r->e));
+    gb_ckks_linear_free(l);
+    memcpy(old, a->v, n * sizeof *old);
+    for (size_t i = 0; i < n; i++) {
+        a->v[i] = 0;
+        for (size_t j = 0; j < 3; j++) a->v[i] += (d[j].re[i] + I * d[j].im[i]) * old[(i + n + j - 1) % n];
+    }
+    a->error = a->error * 3 * 1.5 + k->floor;
+}
+
+/* x^3 / 8 - x / 2 + 1/4, two levels; |x| <= 2: the slope is below 2. */
+static void polynomial_op(ckks_circuit *k, ckks_wire *a) {
+    static const double c[] = {0.25, -0.5, 0, 0.125};
+    test_ok(k->r.ctx, gb_ckks_poly_eval(&k->out, k->r.e, &a->c, &(gb_ckks_poly){c, 3, false, 0, 0}, 0, &k->r.keys));
+    for (size_t i = 0; i < k->r.slots; i++) a->v[i] = ((a->v[i] * a->v[i]) / 8 - 0.5) * a->v[i] + 0.25;
+    a->error = a->error * 2 + 2 * k->floor;
 }
 
 static bool one_ckks_op(ckks_circuit *k, unsigned op, ckks_wire *a, ckks_wire *b) {
@@ -87,6 +120,20 @@ static bool one_ckks_op(ckks_circuit *k, unsigned op, ckks_wire *a, ckks_wire *b
         a->error += k->floor;
         break;
     }
+    case 7:
+        if (!level || ma > 2.5) return false;
+        linear_op(k, a);
+        break;
+    case 8:
+        if (gb_params_level(r->p, a->c.limbs) < 2 || ma > 2) return false;
+        polynomial_op(k, a);
+        break;
+    case 9: /* a square, of one ciphertext with itself */
+        if (gb_params_level(r->p, a->c.limbs) < 1 || ma > 2.5) return false;
+        test_ok(ctx, gb_ckks_mul_rescale(&k->out, r->e, &a->c, &a->c, &r->keys));
+        for (size_t i = 0; i < n; i++) a->v[i] *= a->v[i];
+        a->error = 2 * a->error * ma + k->floor;
+        break;
     default:
         if (!level || a->c.limbs > b->c.limbs) return false;
         for (size_t i = 0; i < n; i++) k->re[i] = rig_uniform(&k->random), k->im[i] = rig_uniform(&k->random);
@@ -108,20 +155,24 @@ static void test_ckks(void **state) {
     rig_init(&k.r, 2, &s, 0);
     rig_key(&k.r, 1);
     rig_key(&k.r, gb_galois_rotation(k.r.p, 1));
+    rig_key(&k.r, gb_galois_rotation(k.r.p, -1));
     rig_key(&k.r, gb_galois_conjugation(k.r.p));
     uint64_t zero = 0;
-    k.re = rig_values(&k.r, &zero), k.im = rig_values(&k.r, &zero);
+    k.re = rig_values(&k.r, &zero), k.im = rig_values(&k.r, &zero), k.more = rig_values(&k.r, &zero);
+    test_ok(k.r.ctx, gb_alloc(&k.old, k.r.ctx, k.r.slots, sizeof *k.old));
     k.out = rig_room(&k.r);
     k.floor = 6 * 3850 * sqrt(8192.0 / 12) / k.r.scale; /* digits of 40 or 46 bits under a special prime of 47 */
     for (size_t i = 0; i < WIRES; i++) test_ok(k.r.ctx, gb_alloc(&k.w[i].v, k.r.ctx, k.r.slots, sizeof *k.w[i].v));
     size_t steps = 0;
-    for (uint64_t seed = 1; seed <= 6; seed++) {
+    unsigned seen = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
         k.random = seed;
         for (size_t i = 0; i < WIRES; i++) fresh(&k, &k.w[i]);
         for (unsigned step = 0; step < 24; step++) {
             ckks_wire *a = &k.w[test_random(&k.random) % WIRES], *b = &k.w[test_random(&k.random) % WIRES];
-            unsigned op = (unsigned)(test_random(&k.random) % 8);
+            unsigned op = (unsigned)(test_random(&k.random) % 11);
             if (a == b || !one_ckks_op(&k, op, a, b)) continue;
+            seen |= 1u << op;
             double far = 0;
             test_ok(k.r.ctx, gb_ckks_decrypt(k.r.re, k.r.im, k.r.slots, k.r.ctx, k.r.s, k.r.enc, &a->c));
             for (size_t i = 0; i < k.r.slots; i++) far = fmax(far, cabs(k.r.re[i] + I * k.r.im[i] - a->v[i]));
@@ -132,6 +183,7 @@ static void test_ckks(void **state) {
         }
     }
     assert_true(steps > 60);
+    assert_int_equal(seen, (1u << 11) - 1);
     for (size_t i = 0; i < WIRES; i++) {
         gb_ct_release(&k.w[i].c);
         gb_free(k.w[i].v);
@@ -139,6 +191,8 @@ static void test_ckks(void **state) {
     gb_ct_release(&k.out);
     gb_free(k.re);
     gb_free(k.im);
+    gb_free(k.more);
+    gb_free(k.old);
     rig_release(&k.r);
 }
 
