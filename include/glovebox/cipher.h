@@ -6,6 +6,9 @@
  * deviations), and one after which a decryption could fail with a probability above 2^-128 is refused with
  * GB_ERR_NOISE.
  *
+ * A ciphertext knows which public key it is under, and so do evaluation keys (but jointly made ones): those of
+ * different keys are refused with KEY, in every operation and in decryption.
+ *
  * out may be one of the inputs; on error its content is undefined, and it is still the caller's to free. Errors of
  * every call: ARGUMENT (a handle is NULL, or an operation of the other scheme), PARAMS (handles of different sets);
  * then those named. */
@@ -46,10 +49,10 @@ GB_API GB_CHECK gb_status gb_cipher_conjugate(gb_cipher *out, gb_engine *e, cons
 GB_API GB_CHECK gb_status gb_cipher_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, size_t count,
                                         const gb_evalkeys *k);
 
-/* Wire form: "GBC1", hash of the parameters, levels, noise or scale, residues packed at the width of their primes.
- * "GBC2" is that of a ciphertext as gb_ckks_encrypt_seeded or gb_bfv_encrypt_seeded made it (half as long: a seed
- * stands for the second polynomial), and of fixed point. Encoding refuses an empty ciphertext (STATE). *data is freed
- * with gb_bytes_free. Decoding checks everything: FORMAT, TRUNCATED, PARAMS. */
+/* Wire form: "GBC1", hash of the parameters, id of the key, levels, noise or scale, residues packed at the width of
+ * their primes. "GBC2" is that of a ciphertext as gb_ckks_encrypt_seeded or gb_bfv_encrypt_seeded made it (half as
+ * long: a seed stands for the second polynomial), and of fixed point. Encoding refuses an empty ciphertext (STATE).
+ * *data is freed with gb_bytes_free. Decoding checks everything: FORMAT, TRUNCATED, PARAMS. */
 GB_API GB_CHECK gb_status gb_cipher_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_cipher *c);
 GB_API GB_CHECK gb_status gb_cipher_decode(gb_cipher *out, gb_engine *e, const uint8_t *data, size_t size);
 

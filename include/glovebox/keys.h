@@ -55,8 +55,8 @@ GB_API GB_CHECK gb_status gb_evalkeys_rotate(gb_evalkeys *k, gb_engine *e, const
 GB_API GB_CHECK gb_status gb_evalkeys_conjugate(gb_evalkeys *k, gb_engine *e, const gb_secret *secret);
 /* For gb_cipher_sum over `count` slots. */
 GB_API GB_CHECK gb_status gb_evalkeys_sum(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, size_t count);
-/* "GBE1", number of keys, then each with its size, seed-compressed ("GBE2" with those of a bootstrapping). Decoding
- * checks sizes before it allocates and every residue: FORMAT, TRUNCATED, PARAMS. */
+/* "GBE1", id of the key, number of keys, then each with its size, seed-compressed ("GBE2" with those of a
+ * bootstrapping). Decoding checks sizes before it allocates and every residue: FORMAT, TRUNCATED, PARAMS. */
 GB_API GB_CHECK gb_status gb_evalkeys_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_evalkeys *k);
 GB_API GB_CHECK gb_status gb_evalkeys_decode(gb_evalkeys **out, gb_engine *e, const uint8_t *data, size_t size);
 

@@ -87,7 +87,7 @@ gb_status gb_evalkeys_bootstrap(gb_evalkeys *k, gb_engine *e, const gb_secret *s
     const gb_eval_keys *have;
     gb_bootstrap_keys made;
     GB_TRY(gb_engine_need(e, "make keys for bootstrapping", true, false, k, secret));
-    GB_TRY(gb_engine_keys(&have, e, "make keys for bootstrapping", k));
+    GB_TRY(gb_engine_keys(&have, e, "make keys for bootstrapping", k, gb_secret_key_id(secret)));
     GB_TRY(gb_engine_secret(e, "make keys for bootstrapping", secret));
     if (k->bootstraps) return GB_OK;
     GB_TRY(gb_evalkeys_inner(k, e));
@@ -95,17 +95,18 @@ gb_status gb_evalkeys_bootstrap(gb_evalkeys *k, gb_engine *e, const gb_secret *s
     GB_TRY(gb_secret_bootstrap_keys(&made, e->ctx, secret, e->boot, 0));
     const gb_status s = take(k, e, &made);
     gb_bootstrap_keys_release(&made);
+    if (s == GB_OK) k->key = *gb_secret_key_id(secret);
     return s == GB_OK ? gb_progress(e->ctx, "bootstrapping keys", 1, 1) : s;
 }
 
 /* ---- the run ---- */
-static gb_status run(gb_cipher *out, gb_engine *e, const gb_ct *a, const gb_evalkeys *k) {
+static gb_status run(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k) {
     gb_ct all, view;
     GB_TRY(gb_eval_ct(&all, e->eval, 3, (unsigned)gb_params_get(e->params)->data_count));
-    gb_status s = gb_bootstrap_run(&all, e->eval, e->inner, a, e->boot, &k->all);
+    gb_status s = gb_bootstrap_run(&all, e->eval, e->inner, &a->ct, e->boot, &k->all);
     view = all;
     view.scale = e->scale[e->top]; /* what it is but for the rounding of doubles */
-    if (s == GB_OK) s = gb_engine_finish(out, e, &view, 0);
+    if (s == GB_OK) s = gb_engine_finish(out, e, &view, 0, &a->key);
     gb_eval_ct_return(e->eval, &all);
     return s;
 }
@@ -116,11 +117,11 @@ gb_status gb_cipher_bootstrap(gb_cipher *out, gb_engine *e, const gb_cipher *a, 
     GB_TRY(gb_engine_need(e, "bootstrap", true, false, k, k));
     GB_TRY(gb_engine_output(e, "bootstrap", out));
     GB_TRY(gb_engine_filled(e, "bootstrap", a));
-    GB_TRY(gb_engine_keys(&keys, e, "bootstrap", k));
+    GB_TRY(gb_engine_keys(&keys, e, "bootstrap", k, &a->key));
     GB_TRY(gb_engine_boot(e, "bootstrap"));
     if (!k->bootstraps)
         return gb_fail(e->ctx, GB_ERR_KEY, "bootstrap: no keys for it; make them with gb_evalkeys_bootstrap");
     GB_TRY(gb_progress(e->ctx, "bootstrapping", 0, 1));
-    GB_TRY(run(out, e, &a->ct, k));
+    GB_TRY(run(out, e, a, k));
     return gb_progress(e->ctx, "bootstrapping", 1, 1);
 }

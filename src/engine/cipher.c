@@ -29,7 +29,7 @@ gb_status gb_cipher_copy(gb_cipher *out, gb_engine *e, const gb_cipher *a) {
     GB_TRY(gb_engine_output(e, "copy", out));
     GB_TRY(gb_engine_filled(e, "copy", a));
     if (out == a) return GB_OK;
-    GB_TRY(gb_engine_finish(out, e, &a->ct, a->noise));
+    GB_TRY(gb_engine_finish(out, e, &a->ct, a->noise, &a->key));
     out->seeded = a->seeded;
     out->seed = a->seed;
     out->fraction = a->fraction;
@@ -64,7 +64,8 @@ static gb_status check_two(gb_engine *e, const char *what, const gb_cipher *out,
     GB_TRY(gb_engine_need(e, what, true, true, b, b));
     GB_TRY(gb_engine_output(e, what, out));
     GB_TRY(gb_engine_filled(e, what, a));
-    return gb_engine_filled(e, what, b);
+    GB_TRY(gb_engine_filled(e, what, b));
+    return gb_engine_same_key(e, what, &a->key, &b->key);
 }
 
 static gb_status sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b, bool minus) {
@@ -78,7 +79,7 @@ static gb_status sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_
     if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise, va.limbs));
     GB_TRY(minus ? gb_ct_sub(to, e->eval, &va, &vb) : gb_ct_add(to, e->eval, &va, &vb));
     to->scale = va.scale;
-    return gb_engine_finish(out, e, to, noise);
+    return gb_engine_finish(out, e, to, noise, &a->key);
 }
 
 gb_status gb_cipher_add(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b) {
@@ -102,7 +103,7 @@ gb_status gb_cipher_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const 
     gb_ct va, vb;
     GB_TRY(check_two(e, "mul", out, a, b));
     GB_TRY(gb_engine_need(e, "mul", true, true, k, k));
-    GB_TRY(gb_engine_keys(&keys, e, "mul", k));
+    GB_TRY(gb_engine_keys(&keys, e, "mul", k, &a->key));
     GB_TRY(meet(&va, &vb, &na, &nb, e, a, b));
     gb_ct *to = gb_engine_target(e, out, a, b);
     if (e->bfv) {
@@ -110,14 +111,14 @@ gb_status gb_cipher_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const 
         GB_TRY(gb_engine_noise(e, "mul", noise, va.limbs));
         if (a->bound > 0 || b->bound > 0) return gb_engine_fixed_mul(out, e, a, b, &va, &vb, noise, keys);
         GB_TRY(gb_bfv_mul(to, e->bfv_eval, &va, &vb, keys));
-        return gb_engine_finish(out, e, to, noise);
+        return gb_engine_finish(out, e, to, noise, &a->key);
     }
     if (gb_engine_level(e, &va) == 0)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "mul: no level left; %s has %u, choose a deeper set", e->info.name,
                        e->top);
     GB_TRY(gb_ckks_mul_rescale(to, e->eval, &va, &vb, keys));
     to->scale = e->scale[gb_engine_level(e, to)]; /* what it is but for the rounding of doubles */
-    return gb_engine_finish(out, e, to, 0);
+    return gb_engine_finish(out, e, to, 0, &a->key);
 }
 
 gb_status gb_cipher_square(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_evalkeys *k) {
@@ -128,7 +129,7 @@ static gb_status turn(gb_cipher *out, gb_engine *e, const gb_cipher *a, uint64_t
                       const char *what) {
     const gb_eval_keys *keys;
     GB_TRY(gb_engine_need(e, what, true, true, k, k));
-    GB_TRY(gb_engine_keys(&keys, e, what, k));
+    GB_TRY(gb_engine_keys(&keys, e, what, k, &a->key));
     const double noise = e->bfv ? gb_log2_sum(a->noise, gb_engine_switching(e)) : 0;
     if (e->bfv) GB_TRY(gb_engine_noise(e, what, noise, a->ct.limbs));
     gb_ct *to = gb_engine_target(e, out, a, a);
@@ -173,7 +174,7 @@ gb_status gb_cipher_lower(gb_cipher *out, gb_engine *e, const gb_cipher *a, unsi
     if (e->bfv) return shrink(out, e, a, level);
     if (gb_cipher_level(e, a) == level) return gb_cipher_copy(out, e, a);
     GB_TRY(gb_engine_lower(&view, e, &a->ct, level));
-    return gb_engine_finish(out, e, &view, 0);
+    return gb_engine_finish(out, e, &view, 0, &a->key);
 }
 
 gb_status gb_cipher_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, size_t count, const gb_evalkeys *k) {

@@ -129,17 +129,33 @@ gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s) {
                    gb_params_get(gb_secret_params(s))->name, e->info.name);
 }
 
-gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k) {
+static bool known(const gb_hash *key) {
+    static const gb_hash none;
+    return !gb_hash_equal(key, &none);
+}
+
+gb_status gb_engine_same_key(gb_engine *e, const char *what, const gb_hash *a, const gb_hash *b) {
+    if (!known(a) || !known(b) || gb_hash_equal(a, b)) return GB_OK;
+    return gb_fail(e->ctx, GB_ERR_KEY, "%s: a ciphertext is under the key %02x%02x%02x%02x, not %02x%02x%02x%02x", what,
+                   a->b[0], a->b[1], a->b[2], a->b[3], b->b[0], b->b[1], b->b[2], b->b[3]);
+}
+
+gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k,
+                         const gb_hash *key) {
     if (!gb_params_same(k->params, e->params))
         return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the evaluation keys are of %s, the engine of %s", what,
                        gb_params_get(k->params)->name, e->info.name);
     *out = &k->all.keys;
-    return GB_OK;
+    if (!known(key) || !known(&k->key) || gb_hash_equal(key, &k->key)) return GB_OK;
+    return gb_fail(e->ctx, GB_ERR_KEY, "%s: the evaluation keys are of the key %02x%02x%02x%02x, not %02x%02x%02x%02x",
+                   what, k->key.b[0], k->key.b[1], k->key.b[2], k->key.b[3], key->b[0], key->b[1], key->b[2],
+                   key->b[3]);
 }
 
-gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise) {
+gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise, const gb_hash *key) {
     if (target != &out->ct) GB_TRY(gb_ct_copy(&out->ct, e->ctx, target));
     out->filled = true;
+    out->key = *key;
     out->noise = noise;
     out->seeded = false;
     out->fraction = 0;
@@ -150,7 +166,7 @@ gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, do
 gb_status gb_engine_finish_like(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise, const gb_cipher *a) {
     const unsigned fraction = a->fraction;
     const double bound = a->bound;
-    GB_TRY(gb_engine_finish(out, e, target, noise));
+    GB_TRY(gb_engine_finish(out, e, target, noise, &a->key));
     out->fraction = fraction;
     out->bound = bound;
     return GB_OK;
@@ -168,7 +184,8 @@ gb_status gb_engine_encrypt(gb_cipher *out, gb_engine *e, const gb_keyset *key, 
     gb_wipe(e->plain.data, e->n * e->primes * sizeof *e->plain.data); /* plaintext */
     out->filled = false;
     GB_TRY(s);
-    GB_TRY(gb_engine_finish(out, e, &out->ct, e->bfv ? gb_engine_fresh(e, key != NULL) : 0));
+    GB_TRY(gb_engine_finish(out, e, &out->ct, e->bfv ? gb_engine_fresh(e, key != NULL) : 0,
+                            key ? gb_keyset_id(key) : gb_secret_key_id(secret)));
     out->seeded = !key;
     if (!key) out->seed = seed;
     return GB_OK;

@@ -53,9 +53,9 @@ static gb_status views(gb_fixed *fa, gb_fixed *fb, gb_engine *e, const gb_cipher
     return gb_fail(e->ctx, GB_ERR_ARGUMENT, "one operand is fixed point, the other integers");
 }
 
-static gb_status home(gb_cipher *out, gb_engine *e, const gb_fixed *f, double noise) {
+static gb_status home(gb_cipher *out, gb_engine *e, const gb_fixed *f, double noise, const gb_hash *key) {
     e->out = f->c; /* the same memory, as it was shaped */
-    GB_TRY(gb_engine_finish(out, e, &e->out, noise));
+    GB_TRY(gb_engine_finish(out, e, &e->out, noise, key));
     out->fraction = f->fraction;
     out->bound = f->bound;
     return GB_OK;
@@ -69,7 +69,7 @@ gb_status gb_engine_fixed_sum(gb_cipher *out, gb_engine *e, const gb_cipher *a, 
     noise += 1 + fabs((double)a->fraction - (double)b->fraction);
     GB_TRY(gb_engine_noise(e, minus ? "sub" : "add", noise, va->limbs));
     GB_TRY(minus ? gb_fixed_sub(&to, e->bfv_eval, &fa, &fb) : gb_fixed_add(&to, e->bfv_eval, &fa, &fb));
-    return home(out, e, &to, noise);
+    return home(out, e, &to, noise, &a->key);
 }
 
 gb_status gb_engine_fixed_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b, const gb_ct *va,
@@ -77,5 +77,5 @@ gb_status gb_engine_fixed_mul(gb_cipher *out, gb_engine *e, const gb_cipher *a, 
     gb_fixed fa, fb, to = {.c = e->out};
     GB_TRY(views(&fa, &fb, e, a, b, va, vb));
     GB_TRY(gb_fixed_mul(&to, e->bfv_eval, &fa, &fb, keys));
-    return home(out, e, &to, noise);
+    return home(out, e, &to, noise, &a->key);
 }

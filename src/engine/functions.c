@@ -12,7 +12,7 @@ static gb_status check(const gb_eval_keys **keys, gb_engine *e, const char *what
     GB_TRY(gb_engine_need(e, what, true, false, k, k));
     GB_TRY(gb_engine_output(e, what, out));
     GB_TRY(gb_engine_filled(e, what, x));
-    return gb_engine_keys(keys, e, what, k);
+    return gb_engine_keys(keys, e, what, k, &x->key);
 }
 
 static gb_status enough(gb_engine *e, const char *what, unsigned depth, const gb_cipher *x) {
@@ -120,7 +120,7 @@ gb_status gb_function_apply(gb_cipher *out, gb_engine *e, const gb_function *f, 
     const unsigned level = gb_engine_level(e, &x->ct) - depth;
     GB_TRY(gb_ckks_poly_eval(&e->out, e->eval, &x->ct, &f->p, e->scale[level], keys));
     GB_TRY(gb_engine_lower(&view, e, &e->out, level)); /* a view, but for degrees that take a level less */
-    return gb_engine_finish(out, e, &view, 0);
+    return gb_engine_finish(out, e, &view, 0, &x->key);
 }
 
 /* ---- the inverse by Goldschmidt's iteration ---- */
@@ -151,7 +151,7 @@ gb_status gb_cipher_inverse(gb_cipher *out, gb_engine *e, const gb_cipher *x, do
     view.scale *= ratio;
     GB_TRY(gb_ckks_inverse(&e->out, e->eval, &view, a / ratio, b / ratio, squarings(a, b, error), keys));
     e->out.scale = scale; /* that of the view, times ratio: what it is but for the rounding of doubles */
-    return gb_engine_finish(out, e, &e->out, 0);
+    return gb_engine_finish(out, e, &e->out, 0, &x->key);
 }
 
 /* ---- sign ---- */
@@ -194,7 +194,7 @@ static gb_status evaluate(gb_cipher *out, gb_engine *e, const char *what, const 
     for (size_t i = 0; i <= q.degree[last]; i++) q.c[last][i] *= scale / x->ct.scale;
     GB_TRY(gb_ckks_sign_eval(&e->out, e->eval, &x->ct, &q, keys));
     e->out.scale = scale;
-    return gb_engine_finish(out, e, &e->out, 0);
+    return gb_engine_finish(out, e, &e->out, 0, &x->key);
 }
 
 gb_status gb_sign_apply(gb_cipher *out, gb_engine *e, const gb_sign *s, const gb_cipher *x, const gb_evalkeys *k) {

@@ -51,6 +51,7 @@ gb_status gb_bfv_decrypt_slots(int64_t *values, size_t count, gb_engine *e, cons
     GB_TRY(gb_engine_need(e, "decrypt", false, true, values, secret));
     GB_TRY(gb_engine_need(e, "decrypt", false, true, a, a));
     GB_TRY(gb_engine_filled(e, "decrypt", a));
+    GB_TRY(gb_engine_same_key(e, "decrypt", &a->key, gb_secret_key_id(secret)));
     if (count > e->n)
         return gb_fail(e->ctx, GB_ERR_ARGUMENT, "decrypt: %zu integers; %s holds %zu", count, e->info.name, e->n);
     GB_TRY(gb_ct_phase(e->phase, e->ctx, secret, &a->ct));
@@ -66,7 +67,7 @@ gb_status gb_bfv_add_slots(gb_cipher *out, gb_engine *e, const gb_cipher *a, con
     GB_TRY(gb_engine_integers(e, "add integers", a));
     GB_TRY(encode(e, "add integers", values, count));
     GB_TRY(gb_bfv_add_plain(&out->ct, e->bfv_eval, &a->ct, e->poly));
-    return gb_engine_finish(out, e, &out->ct, a->noise);
+    return gb_engine_finish(out, e, &out->ct, a->noise, &a->key);
 }
 
 /* The plaintext's coefficients are below t/2: N of them, with random signs, times the noise. */
@@ -78,7 +79,7 @@ gb_status gb_bfv_mul_slots(gb_cipher *out, gb_engine *e, const gb_cipher *a, con
     GB_TRY(gb_engine_noise(e, "multiply integers", noise, a->ct.limbs));
     GB_TRY(gb_bfv_mul_plain(&out->ct, e->bfv_eval, &a->ct, e->poly));
     out->ct.scale = 1;
-    return gb_engine_finish(out, e, &out->ct, noise);
+    return gb_engine_finish(out, e, &out->ct, noise, &a->key);
 }
 
 /* An integer in every slot: a constant polynomial, which only its size is multiplied by. */
@@ -94,7 +95,7 @@ gb_status gb_bfv_add_number(gb_cipher *out, gb_engine *e, const gb_cipher *a, in
     GB_TRY(check(e, "add a number", out, a));
     GB_TRY(number(&x, e, "add a number", a, x));
     GB_TRY(gb_bfv_add_scalar(&out->ct, e->bfv_eval, &a->ct, x));
-    return gb_engine_finish(out, e, &out->ct, a->noise);
+    return gb_engine_finish(out, e, &out->ct, a->noise, &a->key);
 }
 
 gb_status gb_bfv_mul_number(gb_cipher *out, gb_engine *e, const gb_cipher *a, int64_t x) {
@@ -104,5 +105,5 @@ gb_status gb_bfv_mul_number(gb_cipher *out, gb_engine *e, const gb_cipher *a, in
     GB_TRY(gb_engine_noise(e, "multiply a number", noise, a->ct.limbs));
     GB_TRY(gb_bfv_mul_scalar(&out->ct, e->bfv_eval, &a->ct, x));
     out->ct.scale = 1;
-    return gb_engine_finish(out, e, &out->ct, noise);
+    return gb_engine_finish(out, e, &out->ct, noise, &a->key);
 }

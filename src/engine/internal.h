@@ -37,6 +37,7 @@ struct gb_engine {
 struct gb_cipher {
     gb_ct ct;
     bool filled;
+    gb_hash key;  /* of the public key it is under; zeros: not known */
     double noise; /* BFV: log2 of a bound of the coefficients of the noise; CKKS: 0 */
     bool seeded;  /* as it was encrypted: c1 is the expansion of seed, stream 0, and the seed stands for it in bytes */
     gb_seed seed;
@@ -49,6 +50,7 @@ struct gb_evalkeys {
     gb_params *params, *inner; /* inner: of all.to_sparse, when bootstraps */
     gb_bootstrap_keys all;     /* all.keys: every key that is not of the encapsulation */
     bool bootstraps;
+    gb_hash key; /* as in a ciphertext: jointly made ones do not know */
 };
 
 /* The checks that every call makes. what names the operation. */
@@ -57,7 +59,11 @@ GB_CHECK gb_status gb_engine_need(gb_engine *e, const char *what, bool ckks, boo
 GB_CHECK gb_status gb_engine_output(gb_engine *e, const char *what, const gb_cipher *out); /* of this set */
 GB_CHECK gb_status gb_engine_filled(gb_engine *e, const char *what, const gb_cipher *c);
 GB_CHECK gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s);
-GB_CHECK gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k);
+/* Of this set; and of the key that `key` names, where both are known. */
+GB_CHECK gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k,
+                                  const gb_hash *key);
+/* Two ciphertexts, or a ciphertext and a secret, of one key. */
+GB_CHECK gb_status gb_engine_same_key(gb_engine *e, const char *what, const gb_hash *a, const gb_hash *b);
 /* Makes what a bootstrapping needs beside keys, once: bootstrap.c. UNSUPPORTED. */
 GB_CHECK gb_status gb_engine_boot(gb_engine *e, const char *what);
 /* The keys of a bootstrapping are all there; *bootstraps. */
@@ -69,7 +75,8 @@ GB_CHECK gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_sec
 static inline gb_ct *gb_engine_target(gb_engine *e, gb_cipher *out, const gb_cipher *a, const gb_cipher *b) {
     return out == a || out == b ? &e->out : &out->ct;
 }
-GB_CHECK gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise);
+GB_CHECK gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise,
+                                    const gb_hash *key);
 /* The same; out is as many bits of fixed point as a, which may be out. */
 GB_CHECK gb_status gb_engine_finish_like(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise,
                                          const gb_cipher *a);
@@ -89,7 +96,7 @@ double gb_log2_sum(double a, double b); /* log2(2^a + 2^b) */
 GB_CHECK gb_status gb_engine_lower(gb_ct *out, gb_engine *e, const gb_ct *a, unsigned level);
 /* CKKS: a has a level to spend; out, which was multiplied at its level's scale, rescaled onto the next one's. */
 GB_CHECK gb_status gb_engine_spend(gb_engine *e, const char *what, const gb_cipher *a);
-GB_CHECK gb_status gb_engine_rescaled(gb_cipher *out, gb_engine *e);
+GB_CHECK gb_status gb_engine_rescaled(gb_cipher *out, gb_engine *e, const gb_hash *key);
 /* BFV: out = a modulo its first `limbs` primes (modulus switching), in e->lower or a view of a; *noise is carried on.
  */
 GB_CHECK gb_status gb_engine_shrink(gb_ct *out, double *noise, gb_engine *e, const gb_ct *a, unsigned limbs);

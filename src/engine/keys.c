@@ -79,11 +79,12 @@ void gb_evalkeys_free(gb_evalkeys *k) {
 gb_status gb_evalkeys_galois(gb_evalkeys *k, gb_engine *e, const gb_secret *secret, uint64_t galois, unsigned level) {
     const gb_eval_keys *have;
     GB_TRY(gb_engine_need(e, "make evaluation keys", true, true, k, secret));
-    GB_TRY(gb_engine_keys(&have, e, "make evaluation keys", k));
+    GB_TRY(gb_engine_keys(&have, e, "make evaluation keys", k, gb_secret_key_id(secret)));
     GB_TRY(gb_engine_secret(e, "make evaluation keys", secret));
     const size_t before = k->all.keys.count;
     const gb_status s = gb_secret_eval_keys(&k->all.keys, e->ctx, secret, &galois, 1, gb_engine_limbs(e, level), 0);
     for (size_t i = before; i < k->all.keys.count; i++) k->all.keys.keys[i].params = k->params;
+    if (s == GB_OK) k->key = *gb_secret_key_id(secret);
     return s;
 }
 
@@ -128,11 +129,12 @@ gb_status gb_evalkeys_encode(uint8_t **data, size_t *size, gb_engine *e, const g
     const gb_eval_keys *keys;
     GB_TRY(gb_engine_need(e, "encode evaluation keys", true, true, data, size));
     GB_TRY(gb_engine_need(e, "encode evaluation keys", true, true, k, k));
-    GB_TRY(gb_engine_keys(&keys, e, "encode evaluation keys", k));
+    GB_TRY(gb_engine_keys(&keys, e, "encode evaluation keys", k, &k->key));
     *data = NULL;
     gb_buffer b = GB_BUFFER_INIT;
     gb_status s = GB_OK;
     gb_write_bytes(&b, k->bootstraps ? "GBE2" : "GBE1", 4);
+    gb_write_bytes(&b, k->key.b, GB_HASH_BYTES);
     gb_write_u32(&b, (uint32_t)keys->count);
     for (size_t i = 0; s == GB_OK && i < keys->count; i++) s = write_key(&b, e->ctx, &keys->keys[i]);
     if (s == GB_OK && k->bootstraps) s = write_key(&b, e->ctx, &k->all.to_sparse);
@@ -171,7 +173,9 @@ static gb_status read_encapsulation(gb_evalkeys *k, gb_engine *e, gb_reader *in)
 }
 
 static gb_status decode_keys(gb_evalkeys *k, gb_engine *e, gb_reader *in, bool bootstraps) {
+    const uint8_t *id = gb_read_bytes(in, GB_HASH_BYTES);
     const uint32_t count = gb_read_u32(in);
+    if (id) memcpy(k->key.b, id, GB_HASH_BYTES);
     for (uint32_t i = 0; i < count; i++) {
         gb_switch_key key;
         GB_TRY(read_key(&key, e, in, k->params));

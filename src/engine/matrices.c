@@ -95,11 +95,11 @@ gb_status gb_matrix_apply(gb_cipher *out, gb_engine *e, const gb_matrix *m, cons
     GB_TRY(gb_engine_output(e, "matrix", out));
     GB_TRY(gb_engine_filled(e, "matrix", a));
     GB_TRY(gb_engine_need(e, "matrix", true, false, m, k));
-    GB_TRY(gb_engine_keys(&keys, e, "matrix", k));
+    GB_TRY(gb_engine_keys(&keys, e, "matrix", k, &a->key));
     if (gb_engine_level(e, &a->ct) < m->level)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "matrix: made for level %u, the ciphertext is at %u", m->level,
                        gb_engine_level(e, &a->ct));
     GB_TRY(gb_engine_lower(&view, e, &a->ct, m->level));
     GB_TRY(gb_ckks_linear_apply(&out->ct, e->eval, &view, m->linear, keys));
-    return gb_engine_rescaled(out, e);
+    return gb_engine_rescaled(out, e, &a->key);
 }

@@ -79,6 +79,7 @@ gb_status gb_ckks_decrypt_slots(double *re, double *im, size_t count, gb_engine 
     GB_TRY(gb_engine_need(e, "decrypt", true, false, re, secret));
     GB_TRY(gb_engine_need(e, "decrypt", true, false, a, a));
     GB_TRY(gb_engine_filled(e, "decrypt", a));
+    GB_TRY(gb_engine_same_key(e, "decrypt", &a->key, gb_secret_key_id(secret)));
     const size_t slots = e->info.slots;
     if (count < 1 || count > slots)
         return gb_fail(e->ctx, GB_ERR_ARGUMENT, "decrypt: %zu numbers; %s holds 1 to %zu", count, e->info.name, slots);
@@ -97,7 +98,7 @@ gb_status gb_ckks_add_slots(gb_cipher *out, gb_engine *e, const gb_cipher *a, co
     GB_TRY(gb_engine_need(e, "add numbers", true, false, re, re));
     GB_TRY(encode(e, "add numbers", re, im, count, a->ct.limbs, a->ct.scale));
     GB_TRY(gb_ckks_add_plain(&out->ct, e->eval, &a->ct, &e->plain));
-    return gb_engine_finish(out, e, &out->ct, 0);
+    return gb_engine_finish(out, e, &out->ct, 0, &a->key);
 }
 
 /* Products with numbers in the clear are encoded at the scale of the level, so that rescaling lands on the next one's.
@@ -108,10 +109,10 @@ gb_status gb_engine_spend(gb_engine *e, const char *what, const gb_cipher *a) {
                    e->top);
 }
 
-gb_status gb_engine_rescaled(gb_cipher *out, gb_engine *e) {
+gb_status gb_engine_rescaled(gb_cipher *out, gb_engine *e, const gb_hash *key) {
     GB_TRY(gb_ckks_rescale(&out->ct, e->eval));
     out->ct.scale = e->scale[gb_engine_level(e, &out->ct)]; /* what it is but for the rounding of doubles */
-    return gb_engine_finish(out, e, &out->ct, 0);
+    return gb_engine_finish(out, e, &out->ct, 0, key);
 }
 
 gb_status gb_ckks_mul_slots(gb_cipher *out, gb_engine *e, const gb_cipher *a, const double *re, const double *im,
@@ -121,44 +122,45 @@ gb_status gb_ckks_mul_slots(gb_cipher *out, gb_engine *e, const gb_cipher *a, co
     GB_TRY(gb_engine_spend(e, "multiply numbers", a));
     GB_TRY(encode(e, "multiply numbers", re, im, count, a->ct.limbs, a->ct.scale));
     GB_TRY(gb_ckks_mul_plain(&out->ct, e->eval, &a->ct, &e->plain));
-    return gb_engine_rescaled(out, e);
+    return gb_engine_rescaled(out, e, &a->key);
 }
 
 gb_status gb_ckks_add_number(gb_cipher *out, gb_engine *e, const gb_cipher *a, double x) {
     GB_TRY(check(e, "add a number", out, a));
     GB_TRY(gb_ckks_add_scalar(&out->ct, e->eval, &a->ct, x));
-    return gb_engine_finish(out, e, &out->ct, 0);
+    return gb_engine_finish(out, e, &out->ct, 0, &a->key);
 }
 
 gb_status gb_ckks_mul_number(gb_cipher *out, gb_engine *e, const gb_cipher *a, double x) {
     GB_TRY(check(e, "multiply a number", out, a));
     GB_TRY(gb_engine_spend(e, "multiply a number", a));
     GB_TRY(gb_ckks_mul_scalar(&out->ct, e->eval, &a->ct, x, a->ct.scale));
-    return gb_engine_rescaled(out, e);
+    return gb_engine_rescaled(out, e, &a->key);
 }
 
 /* ---- two reals a slot ---- */
 gb_status gb_cipher_mul_i(gb_cipher *out, gb_engine *e, const gb_cipher *a, int power) {
     GB_TRY(check(e, "multiply i", out, a));
     GB_TRY(gb_ckks_mul_i(&out->ct, e->eval, &a->ct, power));
-    return gb_engine_finish(out, e, &out->ct, 0);
+    return gb_engine_finish(out, e, &out->ct, 0, &a->key);
 }
 
 gb_status gb_cipher_pack(gb_cipher *out, gb_engine *e, const gb_cipher *x, const gb_cipher *y) {
     GB_TRY(check(e, "pack", out, x));
     GB_TRY(check(e, "pack", out, y));
+    GB_TRY(gb_engine_same_key(e, "pack", &x->key, &y->key));
     const unsigned lx = gb_engine_level(e, &x->ct), ly = gb_engine_level(e, &y->ct);
     gb_ct vx = x->ct, vy = y->ct; /* at most one is lowered */
     GB_TRY(lx > ly ? gb_engine_lower(&vx, e, &x->ct, ly) : gb_engine_lower(&vy, e, &y->ct, lx));
     GB_TRY(gb_ckks_pack(&e->out, e->eval, &vx, &vy));
-    return gb_engine_finish(out, e, &e->out, 0);
+    return gb_engine_finish(out, e, &e->out, 0, &x->key);
 }
 
 /* What comes at twice, or four times, the scale of its level: brought to that of the next. */
-static gb_status settle(gb_cipher *out, gb_engine *e, const gb_ct *a) {
+static gb_status settle(gb_cipher *out, gb_engine *e, const gb_ct *a, const gb_hash *key) {
     gb_ct view;
     GB_TRY(gb_engine_lower(&view, e, a, gb_engine_level(e, a) - 1));
-    return gb_engine_finish(out, e, &view, 0);
+    return gb_engine_finish(out, e, &view, 0, key);
 }
 
 gb_status gb_cipher_unpack(gb_cipher *x, gb_cipher *y, gb_engine *e, const gb_cipher *z, const gb_evalkeys *k) {
@@ -166,13 +168,13 @@ gb_status gb_cipher_unpack(gb_cipher *x, gb_cipher *y, gb_engine *e, const gb_ci
     GB_TRY(check(e, "unpack", x, z));
     GB_TRY(check(e, "unpack", y, z));
     GB_TRY(gb_engine_need(e, "unpack", true, false, k, k));
-    GB_TRY(gb_engine_keys(&keys, e, "unpack", k));
+    GB_TRY(gb_engine_keys(&keys, e, "unpack", k, &z->key));
     if (x == y || x == z || y == z)
         return gb_fail(e->ctx, GB_ERR_ARGUMENT, "unpack: needs two outputs that are not the input");
     GB_TRY(gb_engine_spend(e, "unpack", z));
     GB_TRY(gb_ckks_unpack(&x->ct, &y->ct, e->eval, &z->ct, keys));
-    GB_TRY(settle(x, e, &x->ct));
-    return settle(y, e, &y->ct);
+    GB_TRY(settle(x, e, &x->ct, &z->key));
+    return settle(y, e, &y->ct, &z->key);
 }
 
 gb_status gb_cipher_mul_packed(gb_cipher *out, gb_engine *e, const gb_cipher *a, const gb_cipher *b,
@@ -181,12 +183,13 @@ gb_status gb_cipher_mul_packed(gb_cipher *out, gb_engine *e, const gb_cipher *a,
     gb_ct va = a ? a->ct : (gb_ct){0}, vb = b ? b->ct : (gb_ct){0};
     GB_TRY(check(e, "multiply packed", out, a));
     GB_TRY(check(e, "multiply packed", out, b));
+    GB_TRY(gb_engine_same_key(e, "multiply packed", &a->key, &b->key));
     GB_TRY(gb_engine_need(e, "multiply packed", true, false, k, k));
-    GB_TRY(gb_engine_keys(&keys, e, "multiply packed", k));
+    GB_TRY(gb_engine_keys(&keys, e, "multiply packed", k, &a->key));
     const unsigned la = gb_engine_level(e, &va), lb = gb_engine_level(e, &vb);
     if (la < 2 || lb < 2)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "multiply packed: takes 2 levels, the ciphertexts have %u and %u", la, lb);
     GB_TRY(la > lb ? gb_engine_lower(&va, e, &a->ct, lb) : gb_engine_lower(&vb, e, &b->ct, la));
     GB_TRY(gb_ckks_mul_packed(&e->out, e->eval, &va, &vb, keys));
-    return settle(out, e, &e->out);
+    return settle(out, e, &e->out, &a->key);
 }

@@ -84,7 +84,7 @@ gb_status gb_table_apply(gb_cipher *out, gb_engine *e, const gb_table *t, const 
     GB_TRY(gb_engine_output(e, "table", out));
     GB_TRY(gb_engine_filled(e, "table", x));
     GB_TRY(gb_engine_integers(e, "table", x));
-    GB_TRY(gb_engine_keys(&keys, e, "table", k));
+    GB_TRY(gb_engine_keys(&keys, e, "table", k, &x->key));
     if (t->t != gb_bfv_modulus(e->bfv))
         return gb_fail(e->ctx, GB_ERR_PARAMS, "table: made modulo %llu, the engine computes modulo %llu",
                        (unsigned long long)t->t, (unsigned long long)gb_bfv_modulus(e->bfv));
@@ -96,5 +96,5 @@ gb_status gb_table_apply(gb_cipher *out, gb_engine *e, const gb_table *t, const 
     if (e->out.limbs != limbs)
         return gb_fail(e->ctx, GB_ERR_INTERNAL, "table: %u primes are left where %u were foreseen", e->out.limbs,
                        limbs);
-    return gb_engine_finish(out, e, &e->out, noise);
+    return gb_engine_finish(out, e, &e->out, noise, &x->key);
 }

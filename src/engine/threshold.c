@@ -27,6 +27,7 @@ struct gb_session {
     const gb_threshold *t;
     gb_request q;
     gb_ct c;             /* of a ciphertext: ours */
+    gb_hash key;         /* that the outcome is under */
     double noise, error; /* of what comes out: log2 of a bound (BFV); in a slot (CKKS) */
     gb_share first[GB_JOINT_MAX_PARTIES], second[GB_JOINT_MAX_PARTIES]; /* by party; second: round 2 of a multiply */
     uint64_t have_first, have_second;
@@ -302,6 +303,7 @@ static gb_status open_session(gb_session *s, gb_engine *e, uint64_t active, cons
                               const gb_program_shape *p, const gb_keyset *recipient) {
     gb_flooding f;
     GB_TRY(hold(s, e, &c->ct));
+    s->key = recipient ? *gb_keyset_id(recipient) : c->key;
     flooding(&f, e, &s->c, worst_noise(e, s->t, p), p);
     active = everyone(s->t, active);
     GB_TRY(recipient ? gb_request_switch(&s->q, e->ctx, &s->t->joint, active, &s->c, &f, recipient)
@@ -331,6 +333,7 @@ static gb_status refresh_session(gb_session *s, gb_engine *e, uint64_t active, c
                                  const gb_program_shape *p) {
     gb_ct at = c->ct;
     double noise = worst_noise(e, s->t, p);
+    s->key = c->key;
     if (at.scale != e->scale[e->top]) {
         const unsigned level = gb_engine_level(e, &at);
         GB_TRY(gb_engine_spend(e, "refresh", c));
@@ -452,7 +455,7 @@ gb_status gb_session_evalkey(gb_evalkeys *k, gb_engine *e, const gb_session *s) 
     gb_switch_key key;
     const char *what = "joint evaluation key";
     GB_TRY(gb_engine_need(e, what, true, true, k, s));
-    GB_TRY(gb_engine_keys(&keys, e, what, k));
+    GB_TRY(gb_engine_keys(&keys, e, what, k, &k->key));
     const bool multiply = s->q.kind == GB_SHARE_RELIN_FIRST;
     GB_TRY(complete(shares, e, what, s, multiply || s->q.kind == GB_SHARE_ROTATION));
     if (multiply) {
@@ -512,5 +515,5 @@ gb_status gb_session_cipher(gb_cipher *out, gb_engine *e, const gb_session *s) {
     GB_TRY(complete(shares, e, "joint ciphertext", s, refresh || s->q.kind == GB_SHARE_SWITCH));
     GB_TRY(refresh ? gb_joint_refresh(&out->ct, e->eval, &s->t->joint, &s->q, &s->c, shares, answers(s))
                    : gb_joint_switch(&out->ct, e->ctx, &s->t->joint, &s->q, &s->c, shares, answers(s)));
-    return gb_engine_finish(out, e, &out->ct, e->bfv ? s->noise : 0);
+    return gb_engine_finish(out, e, &out->ct, e->bfv ? s->noise : 0, &s->key);
 }

@@ -3,9 +3,9 @@
 
 #include "engine/internal.h"
 
-/* ---- wire form: "GBC1", hash of the parameters, limbs u32, scale f64, noise f64, then part by part and limb by limb
- * the residues, packed. "GBC2" for what is more than that: flags u32 behind the hash (SEEDED, FIXED, both), and before
- * the residues the seed, which stands for the second part, and fraction u32 and bound f64 ---- */
+/* ---- wire form: "GBC1", hash of the parameters, id of the key, limbs u32, scale f64, noise f64, then part by part and
+ * limb by limb the residues, packed. "GBC2" for what is more than that: flags u32 behind the id (SEEDED, FIXED, both),
+ * and before the residues the seed, which stands for the second part, and fraction u32 and bound f64 ---- */
 #define MARK "GBC1"
 #define MARK_MORE "GBC2"
 enum { SEEDED = 1, FIXED = 2 };
@@ -13,6 +13,7 @@ enum { SEEDED = 1, FIXED = 2 };
 static void write_header(gb_buffer *b, const gb_engine *e, const gb_cipher *c, uint32_t flags) {
     gb_write_bytes(b, flags ? MARK_MORE : MARK, 4);
     gb_write_bytes(b, gb_params_hash(e->params)->b, GB_HASH_BYTES);
+    gb_write_bytes(b, c->key.b, GB_HASH_BYTES);
     if (flags) gb_write_u32(b, flags);
     gb_write_u32(b, c->ct.limbs);
     gb_write_f64(b, c->ct.scale);
@@ -52,6 +53,7 @@ gb_status gb_cipher_encode(uint8_t **data, size_t *size, gb_engine *e, const gb_
 typedef struct header {
     uint32_t flags, limbs, fraction;
     double scale, noise, bound;
+    gb_hash key;
     gb_seed seed;
 } header;
 
@@ -81,6 +83,8 @@ static gb_status read_header(header *h, gb_engine *e, gb_reader *in, size_t size
     const bool more = mark && memcmp(mark, MARK_MORE, 4) == 0;
     if (mark && !more && memcmp(mark, MARK, 4) != 0)
         return gb_fail(e->ctx, GB_ERR_FORMAT, "not a ciphertext (wrong magic)");
+    const uint8_t *key = gb_read_bytes(in, GB_HASH_BYTES);
+    if (key) memcpy(h->key.b, key, GB_HASH_BYTES);
     if (more) h->flags = gb_read_u32(in);
     h->limbs = gb_read_u32(in);
     h->scale = gb_read_f64(in);
@@ -134,7 +138,7 @@ gb_status gb_cipher_decode(gb_cipher *out, gb_engine *e, const uint8_t *data, si
     gb_reader in = gb_reader_init(data, size);
     GB_TRY(read_header(&h, e, &in, size));
     GB_TRY(read_rows(out, e, &in, &h));
-    GB_TRY(gb_engine_finish(out, e, &out->ct, h.noise));
+    GB_TRY(gb_engine_finish(out, e, &out->ct, h.noise, &h.key));
     out->seeded = h.flags & SEEDED;
     out->seed = h.seed;
     out->fraction = h.fraction;

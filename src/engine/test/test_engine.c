@@ -267,6 +267,42 @@ static void test_null_handles(void **state) {
     close_rig(&r);
 }
 
+/* What is under one key is not mistaken for what is under another: operands, evaluation keys, secrets. */
+static void test_other_key(void **state) {
+    (void)state;
+    rig r;
+    gb_secret *secret;
+    gb_keyset *key;
+    gb_evalkeys *k;
+    uint8_t *data;
+    size_t size;
+    int64_t got[3];
+    const int64_t v[3] = {1, -2, 3};
+    open_rig(&r, "exact-12", 0);
+    ok(&r, gb_key_new(&secret, &key, r.e));
+    ok(&r, gb_evalkeys_new(&k, r.e));
+    ok(&r, gb_evalkeys_multiply(k, r.e, secret));
+    ok(&r, gb_bfv_encrypt_slots(r.a, r.e, r.key, v, 3));
+    ok(&r, gb_bfv_encrypt_seeded(r.b, r.e, secret, v, 3));
+    assert_int_equal(gb_bfv_decrypt_slots(got, 3, r.e, secret, r.a), GB_ERR_KEY);
+    assert_non_null(strstr(gb_ctx_error(r.ctx), "under the key"));
+    assert_int_equal(gb_cipher_add(r.c, r.e, r.a, r.b), GB_ERR_KEY);
+    assert_int_equal(gb_cipher_mul(r.c, r.e, r.a, r.a, k), GB_ERR_KEY);
+    assert_int_equal(gb_evalkeys_conjugate(k, r.e, r.secret), GB_ERR_KEY); /* half of a set, half of another */
+    ok(&r, gb_cipher_mul(r.c, r.e, r.b, r.b, k));
+    assert_int_equal(gb_bfv_decrypt_slots(got, 3, r.e, r.secret, r.c), GB_ERR_KEY); /* a result is as its operands */
+    ok(&r, gb_bfv_decrypt_slots(got, 3, r.e, secret, r.c));
+    ok(&r, gb_evalkeys_encode(&data, &size, r.e, k)); /* bytes carry it too */
+    gb_evalkeys_free(k);
+    ok(&r, gb_evalkeys_decode(&k, r.e, data, size));
+    assert_int_equal(gb_cipher_mul(r.c, r.e, r.a, r.a, k), GB_ERR_KEY);
+    gb_bytes_free(data);
+    gb_evalkeys_free(k);
+    gb_key_free(secret);
+    gb_key_free_public(key);
+    close_rig(&r);
+}
+
 /* Round trips; every truncation and a flipped byte of each part is refused or harmless, never read past the end. */
 static void test_wire(void **state) {
     (void)state;
@@ -282,15 +318,18 @@ static void test_wire(void **state) {
     ok(&r, gb_cipher_encode(&again, &size_again, r.e, r.b));
     assert_true(size == size_again && memcmp(data, again, size) == 0);
     gb_bytes_free(again);
-    for (size_t n = 0; n < size; n += n < 80 ? 1 : 997)
+    for (size_t n = 0; n < size; n += n < 120 ? 1 : 997)
         assert_int_not_equal(gb_cipher_decode(r.b, r.e, data, n), GB_OK);
     assert_int_equal(gb_cipher_encode(&again, &size_again, r.e, r.b), GB_ERR_STATE); /* a refused one holds nothing */
-    for (size_t i = 0; i < 56; i++) {                                                /* the header */
+    for (size_t i = 0; i < 88; i++) {                                                /* the header */
+        const bool key = i >= 36 && i < 68, noise = i >= 80;                         /* may be others */
         data[i] ^= 0x80;
-        if (i < 48) assert_int_not_equal(gb_cipher_decode(r.b, r.e, data, size), GB_OK);
+        if (!key && !noise) assert_int_not_equal(gb_cipher_decode(r.b, r.e, data, size), GB_OK);
+        if (key) ok(&r, gb_cipher_decode(r.b, r.e, data, size));
+        if (key) assert_int_equal(gb_bfv_decrypt_slots(got, 3, r.e, r.secret, r.b), GB_ERR_KEY);
         data[i] ^= 0x80;
     }
-    memset(data + 56, 0xff, 64); /* residues over the prime */
+    memset(data + 88, 0xff, 64); /* residues over the prime */
     assert_int_equal(gb_cipher_decode(r.b, r.e, data, size), GB_ERR_FORMAT);
     gb_bytes_free(data);
     /* keys: evaluation keys sent over compute as those made here; the secret comes back */
@@ -457,10 +496,9 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reals),         cmocka_unit_test(test_matrix_and_function),
-        cmocka_unit_test(test_integers),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_null_handles),  cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_reals),   cmocka_unit_test(test_matrix_and_function), cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_null_handles),        cmocka_unit_test(test_other_key),
+        cmocka_unit_test(test_wire),    cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }
