@@ -31,9 +31,6 @@ static gb_status encode(gb_engine *e, const char *what, const double *re, const 
     if (count < 1 || count > e->info.slots)
         return gb_fail(e->ctx, GB_ERR_ARGUMENT, "%s: %zu numbers; %s holds 1 to %llu", what, count, e->info.name,
                        (unsigned long long)e->info.slots);
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(re[i]) || (im && !isfinite(im[i])))
-            return gb_fail(e->ctx, GB_ERR_RANGE, "%s: number %zu is not finite", what, i);
     e->plain.limbs = limbs;
     if (scale >= ldexp(1, ENCODED_BITS + 1)) shift = ilogb(scale) - ENCODED_BITS;
     GB_TRY(encode_slots(e, re, im, count, ldexp(scale, -shift)));

@@ -30,6 +30,8 @@ typedef struct gb_extend_kernels {
     /* out = (a - b) * s + c mod p; c reduced, the rest as above. out may alias a, b or c. */
     void (*sub_mul_add)(uint64_t *out, const uint64_t *a, const uint64_t *b, uint64_t s, const uint64_t *c, size_t n,
                         const gb_modulus *p);
+    /* out = a * s + c mod p; all reduced. out may alias a or c. */
+    void (*scale_add)(uint64_t *out, const uint64_t *a, uint64_t s, const uint64_t *c, size_t n, const gb_modulus *p);
     /* (d0, d1, d2) = (a0 b0, a0 b1 + a1 b0, a1 b1) mod p. Outputs may alias inputs of the same position. */
     void (*tensor)(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p);

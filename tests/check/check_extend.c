@@ -56,6 +56,8 @@ enum {
     SUB_MUL_OVER,
     SUB_MUL_ADD,
     SUB_MUL_ADD_OVER,
+    SCALE_ADD,
+    SCALE_ADD_OVER,
     TENSOR,
     TENSOR_OVER,
     PERMUTE,
@@ -73,6 +75,8 @@ static const char *const names[] = {"extend",
                                     "sub_mul in place",
                                     "sub_mul_add",
                                     "sub_mul_add in place",
+                                    "scale_add",
+                                    "scale_add in place",
                                     "tensor",
                                     "tensor in place",
                                     "permute",
@@ -163,6 +167,15 @@ static void run(const gb_extend_kernels *k, unsigned op, const trial *t, row *ou
         k->sub_mul_add(o1, o0, o1, t->weight[0], o2, n, &t->m);
         k->sub_mul_add(o2, o0, o1, t->weight[0], o2, n, &t->m);
         break;
+    case SCALE_ADD:
+        k->scale_add(o0, r[0], t->weight[0], r[2], n, &t->m);
+        break;
+    case SCALE_ADD_OVER: /* over a, over c */
+        memcpy(o0, r[0], n * sizeof *o0);
+        memcpy(o1, r[1], n * sizeof *o1);
+        k->scale_add(o0, o0, t->weight[0], o1, n, &t->m);
+        k->scale_add(o1, o0, t->weight[0], o1, n, &t->m);
+        break;
     case TENSOR:
         k->tensor(o0, o1, o2, r[0], r[1], r[2], r[3], n, &t->m);
         break;
@@ -207,6 +220,7 @@ static bool defined(unsigned op, const trial *t) {
             u128 plus = op == SUB_MUL_ADD ? in[2][GUARD + k] : 0;
             s0 = (uint64_t)(((u128)d * t->weight[0] + plus) % m->q);
         }
+        if (op == SCALE_ADD) s0 = (uint64_t)(((u128)in[0][GUARD + k] * t->weight[0] + in[2][GUARD + k]) % m->q);
         if (op == REDUCE) s0 = in[0][GUARD + k] % m->q;
         if (want[0][GUARD + k] != s0) return false;
         if ((op == INNER2 || op == INNER2_BYTES || op == INNER2_LAZY) && want[1][GUARD + k] != s1) return false;
@@ -248,8 +262,8 @@ static bool check(const gb_extend_kernels *ref, const gb_extend_kernels *k, uint
         guard(got);
         run(ref, op, &t, want);
         run(k, op, &t, got);
-        bool has_definition =
-            op <= SUB_MUL || op == SUB_MUL_ADD || op == REDUCE || op == EXTEND_LAZY || op == INNER2_LAZY;
+        bool has_definition = op <= SUB_MUL || op == SUB_MUL_ADD || op == SCALE_ADD || op == REDUCE ||
+                              op == EXTEND_LAZY || op == INNER2_LAZY;
         const char *what = memcmp(want, got, sizeof want) != 0 ? "results or guards differ" : NULL;
         if (!what && has_definition && !defined(op, &t)) what = "the reference is not the definition";
         if (!what) continue;

@@ -56,6 +56,10 @@ static void sub_mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, uin
     for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)(a[k] + multiple - b[k]) * s + c[k], p);
 }
 
+static void scale_add(uint64_t *out, const uint64_t *a, uint64_t s, const uint64_t *c, size_t n, const gb_modulus *p) {
+    for (size_t k = 0; k < n; k++) out[k] = gb_reduce128((gb_u128)a[k] * s + c[k], p);
+}
+
 static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p) {
     for (size_t k = 0; k < n; k++) {
@@ -90,6 +94,7 @@ const gb_extend_kernels gb_extend_ref = {
     .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,
     .sub_mul_add = sub_mul_add,
+    .scale_add = scale_add,
     .tensor = tensor,
     .permute = permute,
     .quotient = quotient,

@@ -118,6 +118,13 @@ static void sub_mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, uin
     }
 }
 
+static void scale_add(uint64_t *out, const uint64_t *a, uint64_t s, const uint64_t *c, size_t n, const gb_modulus *p) {
+    const gb_d4_mod m = gb_d4_mod_of(p);
+    const __m256d w = _mm256_set1_pd(gb_centred(s, p->q)), wq = _mm256_mul_pd(w, m.q_inv);
+    for (size_t k = 0; k < n; k += 4)
+        gb_d4_store(out + k, _mm256_add_pd(gb_d4_mul(gb_d4_load(a + k), w, wq, &m), gb_d4_load(c + k)), &m);
+}
+
 static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p) {
     const gb_d4_mod m = gb_d4_mod_of(p);
@@ -159,6 +166,7 @@ const gb_extend_kernels gb_extend_avx2 = {
     .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,
     .sub_mul_add = sub_mul_add,
+    .scale_add = scale_add,
     .tensor = tensor,
     .permute = permute,
     .quotient = quotient,

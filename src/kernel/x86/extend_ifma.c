@@ -267,6 +267,13 @@ static void sub_mul_add(uint64_t *out, const uint64_t *a, const uint64_t *b, uin
     }
 }
 
+static void scale_add(uint64_t *out, const uint64_t *a, uint64_t s, const uint64_t *c, size_t n, const gb_modulus *p) {
+    const constants m = constants_of(p);
+    const v8 w = set(s), w52 = set(quotient52(s, p));
+    for (size_t k = 0; k < n; k += 8)
+        store(out + k, correct4(mul_lazy(load(c + k), load(a + k), w, w52, &m), &m, false)); /* < 3q */
+}
+
 static void tensor(uint64_t *d0, uint64_t *d1, uint64_t *d2, const uint64_t *a0, const uint64_t *a1, const uint64_t *b0,
                    const uint64_t *b1, size_t n, const gb_modulus *p) {
     const constants c = constants_of(p);
@@ -313,6 +320,7 @@ const gb_extend_kernels gb_extend_ifma = {
     .inner2_bytes = inner2_bytes,
     .sub_mul = sub_mul,
     .sub_mul_add = sub_mul_add,
+    .scale_add = scale_add,
     .tensor = tensor,
     .permute = permute,
     .quotient = quotient,

@@ -150,8 +150,9 @@ static gb_status put(gb_pt *out, gb_ctx *ctx, const gb_params *p, const double *
     double bound = ldexp(1, (int)fmin(62, gb_ring_log2_q(r, out->limbs) - 1));
     int64_t *rounded;
     if (!gb_numbers_below(c, n, scale, bound))
-        return gb_fail(ctx, GB_ERR_RANGE, "a coefficient is not below 2^%.0f at scale %g; use a smaller scale",
-                       log2(bound), scale);
+        return gb_fail(ctx, GB_ERR_RANGE,
+                       "a value is too large at scale %g (coefficients must stay below 2^%.0f) or not finite", scale,
+                       log2(bound));
     GB_TRY(gb_alloc(&rounded, ctx, n, sizeof(int64_t)));
     for (size_t i = 0; i < n; i++) rounded[i] = gb_round_number(c[i] * scale);
     gb_secrecy_set(rounded, n * sizeof *rounded, gb_secrecy_of(c, n * sizeof *c)); /* the zeros between, too */

@@ -248,33 +248,31 @@ typedef struct switch_divide {
     const gb_eval_rest *rest; /* NULL: none */
 } switch_divide;
 
-static void raise_row(const switch_divide *t, unsigned part, unsigned j, uint64_t *row, uint64_t *tmp) {
+static void raise_row(const switch_divide *t, unsigned part, unsigned j, uint64_t *row) {
     const gb_eval *e = t->in.e;
-    const gb_modulus *m = gb_ring_modulus(e->ring, j);
-    e->kernels->mul_scalar(tmp, gb_ct_limb(t->raise, part, j), t->product[j], e->n, m);
-    e->kernels->add(row, row, tmp, e->n, m);
+    e->extend->scale_add(row, gb_ct_limb(t->raise, part, j), t->product[j], row, e->n, gb_ring_modulus(e->ring, j));
 }
 
-static void switch_product(const switch_divide *t, unsigned ext, uint64_t *c0, uint64_t *c1, unsigned worker) {
-    uint64_t *tmp = gb_eval_scratch(t->in.e, worker, 2);
+static void switch_product(const switch_divide *t, unsigned ext, uint64_t *c0, uint64_t *c1) {
     inner_row(&t->in, ext, c0, c1);
     if (!t->raise || ext >= t->in.limbs) return;
-    raise_row(t, 0, ext, c0, tmp);
-    raise_row(t, 1, ext, c1, tmp);
+    raise_row(t, 0, ext, c0);
+    raise_row(t, 1, ext, c1);
 }
 
 static void switch_source(void *user, size_t i, unsigned worker) {
     const switch_divide *t = user;
     const gb_eval *e = t->in.e;
     const unsigned ext = t->div.kept + (unsigned)i;
-    switch_product(t, ext, t->in.out + ext * e->n, t->in.out + (t->in.limbs + e->special + ext) * e->n, worker);
+    (void)worker;
+    switch_product(t, ext, t->in.out + ext * e->n, t->in.out + (t->in.limbs + e->special + ext) * e->n);
 }
 
 static void switch_limb(void *user, size_t j, unsigned worker) {
     const switch_divide *t = user;
     const gb_eval *e = t->in.e;
     uint64_t *c0 = gb_eval_scratch(e, worker, 0), *c1 = gb_eval_scratch(e, worker, 1);
-    switch_product(t, (unsigned)j, c0, c1, worker);
+    switch_product(t, (unsigned)j, c0, c1);
     divide_row(&t->div, 0, (unsigned)j, c0);
     divide_row(&t->div, 1, (unsigned)j, c1);
 }
@@ -521,10 +519,7 @@ static void lazy_limb(void *user, size_t ext, unsigned worker) {
         memset(d0, 0, e->n * sizeof(*d0));
         memset(d1, 0, e->n * sizeof(*d1));
     }
-    if (data) {
-        e->kernels->mul_scalar(tmp, gb_ct_limb(t->a, 0, (unsigned)ext), t->special->product[ext], e->n, m);
-        e->kernels->add(d0, d0, tmp, e->n, m);
-    }
+    if (data) e->extend->scale_add(d0, gb_ct_limb(t->a, 0, (unsigned)ext), t->special->product[ext], d0, e->n, m);
     lazy_accumulate(t, t->acc + ext * e->n, d0, tmp, ext, m);
     lazy_accumulate(t, t->acc + (limbs + e->special + ext) * e->n, d1, tmp, ext, m);
 }
