@@ -209,9 +209,8 @@ void gb_pk_zero_limb(uint64_t *c0, uint64_t *c1, const gb_keyset *k, size_t limb
     kernels->lift8(scratch->u, small[0], n, m);
     gb_ntt_limb(r, scratch->u, limb);
     for (unsigned i = 0; i < 2; i++) {
-        kernels->mul(c[i], scratch->u, key[i], n, m);
-        kernels->lift8(scratch->temp, small[1 + i], n, m);
-        gb_ntt_limb(r, scratch->temp, limb);
-        kernels->add(c[i], c[i], scratch->temp, n, m);
+        kernels->lift8(c[i], small[1 + i], n, m); /* the error, until the product covers it */
+        gb_ntt_limb(r, c[i], limb);
+        kernels->mul_add(c[i], scratch->u, key[i], n, m);
     }
 }
