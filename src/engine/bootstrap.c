@@ -121,7 +121,5 @@ gb_status gb_cipher_bootstrap(gb_cipher *out, gb_engine *e, const gb_cipher *a, 
     GB_TRY(gb_engine_boot(e, "bootstrap"));
     if (!k->bootstraps)
         return gb_fail(e->ctx, GB_ERR_KEY, "bootstrap: no keys for it; make them with gb_evalkeys_bootstrap");
-    GB_TRY(gb_progress(e->ctx, "bootstrapping", 0, 1));
-    GB_TRY(run(out, e, a, k));
-    return gb_progress(e->ctx, "bootstrapping", 1, 1);
+    return run(out, e, a, k);
 }

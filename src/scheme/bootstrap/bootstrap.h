@@ -74,7 +74,8 @@ void gb_bootstrap_keys_release(gb_bootstrap_keys *k);
 /* out (room 3, all limbs; not a) = a refreshed, at level_out and scale 2^scale_bits exactly. a: at level_in or above,
  * |values| <= 1, a scale of at most 1.5 x 2^scale_bits; its slots repeat with period 2^log_slots and are real unless
  * `complex` (nothing can look: others give nonsense). inner: evaluator of the inner parameters with one prime a digit.
- * KEY, LEVEL, RANGE (the scale), PARAMS, ARGUMENT (out), MEMORY. */
+ * The progress hook is called before each matrix and sine. KEY, LEVEL, RANGE (the scale), PARAMS, ARGUMENT (out),
+ * MEMORY, CANCELLED. */
 GB_CHECK gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *a, const gb_bootstrap *b,
                                     const gb_bootstrap_keys *k);
 

@@ -10,7 +10,16 @@ typedef struct run {
     const gb_bootstrap_keys *k;
     gb_ct low, raised, turned, second, temp; /* second, temp: of the sines */
     gb_ct start, rest, correction;           /* iterations */
+    unsigned done, steps;                    /* for the progress hook */
 } run;
+
+/* Matrices, raises and sines of all iterations. */
+static unsigned steps_of(const gb_bootstrap *b) {
+    const gb_bootstrap_config *c = &b->config;
+    return c->iterations * (c->to_coeff + 1 + c->to_slots + (c->complex && !gb_boot_shared(b) ? 2 : 1));
+}
+
+static gb_status step(run *r) { return gb_progress(gb_eval_ctx(r->e), "bootstrapping", r->done++, r->steps); }
 
 static gb_status borrow(run *r) {
     const gb_params *p = r->b->params;
@@ -33,8 +42,9 @@ static void give_back(run *r) {
     for (size_t i = 0; i < GB_COUNT(all); i++) gb_eval_ct_return(r->e, all[i]);
 }
 
-static gb_status apply(gb_ct *c, const run *r, gb_ckks_linear *const *factors, unsigned count) {
+static gb_status apply(gb_ct *c, run *r, gb_ckks_linear *const *factors, unsigned count) {
     for (unsigned f = 0; f < count; f++) {
+        GB_TRY(step(r));
         GB_TRY(gb_ckks_linear_apply(c, r->e, c, factors[f], &r->k->keys));
         GB_TRY(gb_ckks_rescale(c, r->e));
     }
@@ -56,6 +66,7 @@ static gb_status to_coefficients(run *r, const gb_ct *a) {
 static gb_status raise_modulus(run *r) {
     gb_ct view = r->low; /* the same words, seen with the inner parameters */
     view.params = r->b->inner;
+    GB_TRY(step(r));
     GB_TRY(gb_ct_switch(&view, r->inner, &r->k->to_sparse));
     GB_TRY(gb_ct_raise(&r->raised, r->e, &r->low, gb_params_limbs(r->b->params, r->b->top)));
     GB_TRY(gb_ct_switch(&r->raised, r->e, &r->k->to_dense));
@@ -76,6 +87,7 @@ static gb_status to_slots(run *r) {
     const unsigned last = b->config.to_slots - 1;
     if (gb_boot_shared(b)) GB_TRY(add_rotated(r, b->slots));
     GB_TRY(apply(&r->raised, r, b->to_slots, last));
+    GB_TRY(step(r));
     GB_TRY(gb_ckks_linear_apply(&r->raised, r->e, &r->raised, b->to_slots[last], &r->k->keys));
     for (size_t step = b->period; step < gb_ring_n(gb_params_ring(b->params)) / 2; step *= 2)
         GB_TRY(add_rotated(r, step));
@@ -92,6 +104,7 @@ static gb_status sine(gb_ct *out, run *r, gb_ct *u, double scale) {
     unsigned level = gb_params_level(params, u->limbs) - gb_ckks_poly_depth(c->degree); /* of the first double angle */
     gb_ct *from = &r->temp, *to = out;
     double first = c->arcsine ? u->scale : scale;
+    GB_TRY(step(r));
     for (unsigned i = c->doublings; i > 0; i--) first = sqrt(first * gb_params_divisor(params, level - (i - 1)));
     GB_TRY(gb_ckks_add_scalar(u, r->e, u, -0.25 / GB_BOOT_HALF_WIDTH));
     GB_TRY(gb_ckks_poly_eval(from, r->e, u, &p, first, &r->k->keys));
@@ -189,7 +202,7 @@ static gb_status check_input(gb_ct *out, const run *r, const gb_ct *a) {
 gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *a, const gb_bootstrap *b,
                            const gb_bootstrap_keys *k) {
     const gb_bootstrap_config *c = &b->config;
-    run r = {.e = e, .inner = inner, .b = b, .k = k};
+    run r = {.e = e, .inner = inner, .b = b, .k = k, .steps = steps_of(b)};
     GB_TRY(check_input(out, &r, a));
     gb_status s = borrow(&r);
     if (s == GB_OK && c->iterations > 1) {
@@ -199,5 +212,5 @@ gb_status gb_bootstrap_run(gb_ct *out, gb_eval *e, gb_eval *inner, const gb_ct *
     if (s == GB_OK) s = once(out, &r, a, ldexp(1, (int)c->scale_bits));
     for (unsigned i = 1; i < c->iterations && s == GB_OK; i++) s = refine(out, &r, a, i * c->refine_bits);
     give_back(&r);
-    return s;
+    return s == GB_OK ? step(&r) : s; /* the whole is done */
 }
