@@ -124,8 +124,8 @@ static gb_status make_join(gb_bootstrap *b, gb_ctx *ctx, const gb_ckks_encoder *
     return s;
 }
 
-/* Most bits of q0 P for the sparse secret: hybrid attacks that guess where most of its zeros are stay above 2^128
- * (eprint 2022/024 has sets of 2^15 with 96 and of 2^16 with 121). 0: no such set. */
+/* Most bits of q0 P for the sparse secret: hybrid attacks that guess where most of its zeros are cost over 2^133
+ * (docs/security.md has the estimates). 0: no such set. */
 static double sparse_max_log2(unsigned log_n) { return log_n >= 15 ? 121 : log_n == 14 ? 72 : 0; }
 
 /* q0's primes and one special prime of the outer set. */
