@@ -129,15 +129,18 @@ gb_status gb_engine_secret(gb_engine *e, const char *what, const gb_secret *s) {
                    gb_params_get(gb_secret_params(s))->name, e->info.name);
 }
 
-static bool known(const gb_hash *key) {
-    static const gb_hash none;
-    return !gb_hash_equal(key, &none);
+/* The same key, or one of them is not known. is: what the first belongs to, with its verb. */
+static gb_status same_key(gb_engine *e, const char *what, const char *is, const gb_hash *a, const gb_hash *b) {
+    static const gb_hash unknown;
+    char have[9], want[9];
+    if (gb_hash_equal(a, &unknown) || gb_hash_equal(b, &unknown) || gb_hash_equal(a, b)) return GB_OK;
+    gb_hex(have, a->b, 4);
+    gb_hex(want, b->b, 4);
+    return gb_fail(e->ctx, GB_ERR_KEY, "%s: %s the key %s, not %s", what, is, have, want);
 }
 
 gb_status gb_engine_same_key(gb_engine *e, const char *what, const gb_hash *a, const gb_hash *b) {
-    if (!known(a) || !known(b) || gb_hash_equal(a, b)) return GB_OK;
-    return gb_fail(e->ctx, GB_ERR_KEY, "%s: a ciphertext is under the key %02x%02x%02x%02x, not %02x%02x%02x%02x", what,
-                   a->b[0], a->b[1], a->b[2], a->b[3], b->b[0], b->b[1], b->b[2], b->b[3]);
+    return same_key(e, what, "a ciphertext is under", a, b);
 }
 
 gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *what, const gb_evalkeys *k,
@@ -146,10 +149,7 @@ gb_status gb_engine_keys(const gb_eval_keys **out, gb_engine *e, const char *wha
         return gb_fail(e->ctx, GB_ERR_PARAMS, "%s: the evaluation keys are of %s, the engine of %s", what,
                        gb_params_get(k->params)->name, e->info.name);
     *out = &k->all.keys;
-    if (!known(key) || !known(&k->key) || gb_hash_equal(key, &k->key)) return GB_OK;
-    return gb_fail(e->ctx, GB_ERR_KEY, "%s: the evaluation keys are of the key %02x%02x%02x%02x, not %02x%02x%02x%02x",
-                   what, k->key.b[0], k->key.b[1], k->key.b[2], k->key.b[3], key->b[0], key->b[1], key->b[2],
-                   key->b[3]);
+    return same_key(e, what, "the evaluation keys are of", &k->key, key);
 }
 
 gb_status gb_engine_finish(gb_cipher *out, gb_engine *e, const gb_ct *target, double noise, const gb_hash *key) {

@@ -67,7 +67,7 @@ static void sizes(gb_params_info *out, const gb_params *p, size_t limbs) {
         packed_data += j < data ? bytes : 0;
         if (j >= limbs && j < data) continue;
         packed_all += bytes;
-        words += n * gb_switch_key_width(gb_ring_modulus(r, j));
+        words += n * gb_word_bytes(gb_ring_modulus(r, j));
     }
     const uint64_t header = 4 + GB_HASH_BYTES + GB_SEED_BYTES;
     out->ciphertext_bytes = 2 * limbs * n * sizeof(uint64_t);

@@ -177,6 +177,12 @@ static uint64_t shifted_coefficient(const gb_ring *r, const uint64_t *data, unsi
     return (uint64_t)(c > q / 2 ? (UINT64_C(1) << 62) - (uint64_t)(q - c) : (UINT64_C(1) << 62) + (uint64_t)c);
 }
 
+/* Of row j: the data primes in use, then the special ones. */
+static const gb_modulus *row_modulus(const gb_ckks_linear *m, size_t j) {
+    const size_t limb = j < m->limbs ? j : gb_params_get(m->params)->data_count + (j - m->limbs);
+    return gb_ring_modulus(gb_params_ring(m->params), limb);
+}
+
 /* What is stored of one diagonal. Compact: coefficients. Packed: every limb, in words of as few bytes as its prime
  * takes, for they come from far memory. Else, a vector of a shorter period is a polynomial in X^gap: `gap` neighbours
  * of its transform are equal (entry i is the value at psi^(2 bitrev(i) + 1), and X^gap sees only the high bits of i),
@@ -199,14 +205,8 @@ static gb_status store(term *t, gb_ctx *ctx, const gb_ckks_linear *m, const gb_p
             t->rows[i] = shifted_coefficient(r, plain->data, plain->limbs, inverse, i * m->gap);
         return GB_OK;
     }
-    for (size_t j = 0; m->packed && j < rows; j++) {
-        uint8_t *row = (uint8_t *)t->rows + m->row_at[j];
-        size_t bytes = m->row_at[j + 1] - m->row_at[j];
-        if (bytes == n * sizeof(uint64_t))
-            memcpy(row, plain->data + j * n, bytes);
-        else
-            gb_ring_kernels(r)->pack(row, plain->data + j * n, n, (unsigned)(bytes / n * 8));
-    }
+    for (size_t j = 0; m->packed && j < rows; j++)
+        gb_words_pack((uint8_t *)t->rows + m->row_at[j], plain->data + j * n, r, row_modulus(m, j));
     for (size_t i = 0; !m->packed && i < rows * kept; i++) t->rows[i] = plain->data[i * m->gap];
     return GB_OK;
 }
@@ -361,9 +361,8 @@ static gb_status begin(gb_ckks_linear **out, gb_ctx *ctx, const gb_ckks_encoder 
     m->compact = (*config)->compact;
     m->packed = !m->compact && m->gap == 1;
     for (size_t j = 0; j < limbs + spec->special_count; j++) {
-        size_t limb = j < limbs ? j : spec->data_count + (j - limbs);
-        const gb_modulus *q = gb_ring_modulus(gb_params_ring(m->params), limb);
-        m->row_at[j + 1] = m->row_at[j] + gb_switch_key_width(q) * gb_ring_n(gb_params_ring(m->params));
+        const size_t bytes = gb_word_bytes(row_modulus(m, j)) * gb_ring_n(gb_params_ring(m->params));
+        m->row_at[j + 1] = m->row_at[j] + bytes;
     }
     *out = m;
     return GB_OK;
@@ -551,7 +550,7 @@ static void sum_pair(const sum_task *t, const sum *s0, const sum *s1, size_t ext
     const uint8_t *b[GB_EXTEND_TERMS], *a[GB_EXTEND_TERMS], *zeros = (const uint8_t *)(scratch + 2 * e->n);
     const gb_modulus *p = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, m->limbs, (unsigned)ext));
     size_t words = gb_lazy_words(e->params, m->limbs), part = words / 2, from = ext * e->n + at;
-    unsigned width = gb_switch_key_width(p);
+    unsigned width = gb_word_bytes(p);
     size_t i = 0, j = 0, offset = m->row_at[ext] + at * width;
     for (bool first = true; i < s0->count || j < s1->count; first = false) {
         size_t n = 0;

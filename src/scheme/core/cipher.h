@@ -64,8 +64,9 @@ void gb_switch_key_release(gb_switch_key *k);
 /* Room for a key, and its a polynomials made from seed. PARAMS when the set has no special primes. */
 GB_CHECK gb_status gb_switch_key_init(gb_switch_key *out, gb_ctx *ctx, const gb_params *p, unsigned limbs,
                                       unsigned digit, uint64_t galois, const gb_seed *seed);
-/* Bytes of a word modulo m there, 4..8. */
-static inline unsigned gb_switch_key_width(const gb_modulus *m) { return m->bits <= 32 ? 4 : (m->bits + 7) / 8; }
+/* Bytes of a word modulo m there, 4..8; and N words into a row of such. */
+static inline unsigned gb_word_bytes(const gb_modulus *m) { return m->bits <= 32 ? 4 : (m->bits + 7) / 8; }
+void gb_words_pack(uint8_t *row, const uint64_t *x, const gb_ring *r, const gb_modulus *m);
 const uint8_t *gb_switch_key_row(const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb);
 size_t gb_switch_key_bytes(const gb_switch_key *k); /* of all rows */
 /* One row from, and to, N words. */

@@ -1,7 +1,7 @@
 /* Hybrid key switching (Han-Ki, eprint 2019/688), hoisting (Bossuat et al., eprint 2020/1203), division by primes.
  *
- * Work is cut by target limb: each task extends the digits to its prime, transforms them and multiplies with the key,
- * so that the digits of one limb stay in cache and threads never meet. */
+ * Three passes, each cut so that threads never meet: sources to scaled coefficients, a task a limb; extension, a task a
+ * tile of coefficients, for all digits and primes; transform and product with the key, a task a target limb. */
 #include "scheme/core/eval.h"
 
 /* ---- scaled coefficients of the sources of an extension ---- */
@@ -9,7 +9,6 @@ typedef struct lift {
     gb_eval *e;
     const gb_extension *const *extensions; /* one a digit */
     const uint64_t *in;                    /* NTT form */
-    size_t stride;                         /* words between limbs */
 } lift;
 
 /* y row i of digit d's sources: coefficients times (S/q_i)^-1. */
@@ -18,7 +17,7 @@ static void lift_limb(void *user, size_t j, unsigned worker) {
     gb_eval *e = t->e;
     (void)worker;
     const gb_extension *x = t->extensions[j / e->digit];
-    gb_ring_inverse_scaled(e->ring, e->coef + j * e->n, t->in + j * t->stride, x->hat_inv[j - x->first], j);
+    gb_ring_inverse_scaled(e->ring, e->coef + j * e->n, t->in + j * e->n, x->hat_inv[j - x->first], j);
 }
 
 /* ---- extension of sets of sources (digits, or the parts of a ciphertext) to many primes ----
@@ -65,16 +64,15 @@ static void spread_tile(void *user, size_t tile, unsigned worker) {
 
 static void spread_run(spread *t) { gb_parallel(t->e->ctx, gb_ceil_div(t->e->n, TILE), spread_tile, t); }
 
-/* `limbs` NTT limbs in digits, each extended to all other primes: coefficients at out, rows as gb_digit_row has them.
- */
-static gb_status decompose(uint64_t *out, gb_eval *e, const uint64_t *in, size_t stride, unsigned limbs) {
+/* `limbs` NTT limbs in digits, each extended to all other primes: coefficients at out, rows as digit_row has them. */
+static gb_status decompose(uint64_t *out, gb_eval *e, const uint64_t *in, unsigned limbs) {
     const gb_extension *x[GB_EXTEND_TERMS];
     unsigned digits = (unsigned)gb_ceil_div(limbs, e->digit);
     for (unsigned d = 0; d < digits; d++) {
         unsigned first = d * e->digit;
         GB_TRY(gb_eval_extension(&x[d], e, first, (unsigned)gb_min_size(e->digit, limbs - first), false));
     }
-    gb_parallel(e->ctx, limbs, lift_limb, &(lift){e, x, in, stride});
+    gb_parallel(e->ctx, limbs, lift_limb, &(lift){e, x, in});
     spread_run(&(spread){.e = e,
                          .x = x,
                          .sets = digits,
@@ -93,16 +91,14 @@ typedef struct inner {
     gb_eval *e;
     const gb_switch_key *key;
     const uint64_t *in; /* NTT limbs: a digit's own primes are taken from here */
-    size_t stride;
     unsigned limbs, digits;
     uint64_t *rows;   /* of the digits, extended */
     bool transformed; /* ... and in NTT form already */
-    uint64_t *out;    /* [2][limbs + special][N] */
 } inner;
 
 static const uint64_t *digit_row(const inner *t, unsigned d, unsigned ext) {
     const gb_eval *e = t->e;
-    if (ext < t->limbs && ext / e->digit == d) return t->in + ext * t->stride;
+    if (ext < t->limbs && ext / e->digit == d) return t->in + ext * e->n;
     uint64_t *row = t->rows + (d * (e->data + e->special) + ext) * e->n;
     if (!t->transformed) gb_ring_forward_lazy(e->ring, row, gb_eval_ring_limb(e, t->limbs, ext));
     return row;
@@ -120,23 +116,23 @@ static void inner_row(const inner *t, unsigned ext, uint64_t *out0, uint64_t *ou
         a[d] = gb_switch_key_row(t->key, d, 1, limb);
     }
     const gb_modulus *m = gb_ring_modulus(e->ring, gb_eval_ring_limb(e, t->limbs, ext));
-    e->extend->inner2_bytes(out0, out1, x, b, a, gb_switch_key_width(m), t->digits, e->n, m);
+    e->extend->inner2_bytes(out0, out1, x, b, a, gb_word_bytes(m), t->digits, e->n, m);
 }
 
+/* Into e->acc: [2][limbs + special][N]. */
 static void inner_limb(void *user, size_t ext, unsigned worker) {
     inner *t = user;
     const gb_eval *e = t->e;
     (void)worker;
-    inner_row(t, (unsigned)ext, t->out + ext * e->n, t->out + (t->limbs + e->special + ext) * e->n);
+    inner_row(t, (unsigned)ext, e->acc + ext * e->n, e->acc + (t->limbs + e->special + ext) * e->n);
 }
 
 /* ---- division by the sources of an extension ---- */
 typedef struct divide {
     gb_eval *e;
     const gb_extension *x;
-    const uint64_t *in[2]; /* NTT limbs of the extended basis: limb j at in + j * in_stride */
-    size_t in_stride;
-    unsigned limbs, kept; /* data limbs in `in`; data limbs of the result */
+    const uint64_t *in[2]; /* NTT limbs of the extended basis: limb j at in + j * N */
+    unsigned limbs, kept;  /* data limbs in `in`; data limbs of the result */
     unsigned parts;
     uint64_t *out[2];       /* limb j at out + j * N; may be in, add or e->result */
     const uint64_t *add[2]; /* added to the result, or NULL */
@@ -147,7 +143,7 @@ static const uint64_t *divide_source(const divide *t, unsigned part, unsigned i)
     const gb_eval *e = t->e;
     unsigned ring_limb = t->x->source[i];
     unsigned ext = ring_limb < e->data ? ring_limb : t->limbs + (ring_limb - (unsigned)e->data);
-    return t->in[part] + ext * t->in_stride;
+    return t->in[part] + ext * e->n;
 }
 
 static void divide_lift(void *user, size_t task, unsigned worker) {
@@ -178,7 +174,7 @@ static void divide_limb(void *user, size_t task, unsigned worker) {
     const divide *t = user;
     unsigned part = (unsigned)(task / t->kept), j = (unsigned)(task % t->kept);
     (void)worker;
-    divide_row(t, part, j, t->in[part] + j * t->in_stride);
+    divide_row(t, part, j, t->in[part] + j * t->e->n);
 }
 
 /* The sources of all parts, extended to what is kept; lazy unless something is to be added to them. */
@@ -209,7 +205,7 @@ gb_status gb_ct_divide(gb_ct *c, gb_eval *e, unsigned count) {
     if (count < 1 || count >= c->limbs)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "no level left: %u limbs in use, %u would be divided out", c->limbs,
                        count);
-    divide t = {.e = e, .in_stride = e->n, .limbs = c->limbs, .kept = c->limbs - count, .parts = 1};
+    divide t = {.e = e, .limbs = c->limbs, .kept = c->limbs - count, .parts = 1};
     GB_TRY(gb_eval_extension(&t.x, e, c->limbs - count, count, false));
     for (unsigned p = 0; p < c->parts; p++) {
         t.in[0] = t.out[0] = gb_ct_limb(c, p, 0);
@@ -229,12 +225,11 @@ static gb_status check_key(gb_eval *e, const gb_switch_key *k, unsigned limbs) {
     return GB_OK;
 }
 
-/* e->acc = digits(in) . key, modulo Q P. */
-static gb_status switch_inner(gb_eval *e, const uint64_t *in, size_t stride, unsigned limbs, const gb_switch_key *k) {
+/* The digits of `in`, for a product with this key. */
+static gb_status switch_digits(inner *out, gb_eval *e, const uint64_t *in, unsigned limbs, const gb_switch_key *k) {
     GB_TRY(check_key(e, k, limbs));
-    GB_TRY(decompose(e->rows, e, in, stride, limbs));
-    inner t = {e, k, in, stride, limbs, (unsigned)gb_ceil_div(limbs, e->digit), e->rows, false, e->acc};
-    gb_parallel(e->ctx, limbs + e->special, inner_limb, &t);
+    GB_TRY(decompose(e->rows, e, in, limbs));
+    *out = (inner){e, k, in, limbs, (unsigned)gb_ceil_div(limbs, e->digit), e->rows, false};
     return GB_OK;
 }
 
@@ -265,7 +260,7 @@ static void switch_source(void *user, size_t i, unsigned worker) {
     const gb_eval *e = t->in.e;
     const unsigned ext = t->div.kept + (unsigned)i;
     (void)worker;
-    switch_product(t, ext, t->in.out + ext * e->n, t->in.out + (t->in.limbs + e->special + ext) * e->n);
+    switch_product(t, ext, e->acc + ext * e->n, e->acc + (t->in.limbs + e->special + ext) * e->n);
 }
 
 static void switch_limb(void *user, size_t j, unsigned worker) {
@@ -286,25 +281,14 @@ static gb_status switch_divide_run(switch_divide *t, unsigned count) {
     GB_TRY(gb_eval_extension(&special, e, 0, 0, true));
     GB_TRY(gb_eval_extension(&t->div.x, e, limbs - count, count, true));
     t->product = special->product;
-    t->in.out = e->acc;
     t->div.e = e;
     t->div.in[0] = e->acc, t->div.in[1] = e->acc + part;
-    t->div.in_stride = e->n;
     t->div.limbs = limbs, t->div.kept = limbs - count;
     t->div.parts = 2;
     gb_parallel(e->ctx, count + e->special, switch_source, t);
     divide_spread(&t->div, t->rest == NULL);
     if (t->rest) t->rest->add(t->rest->user, e->result);
     gb_parallel(e->ctx, t->div.kept, switch_limb, t);
-    return GB_OK;
-}
-
-/* The digits of `in` for such a switch. */
-static gb_status switch_digits(switch_divide *t, gb_eval *e, const uint64_t *in, unsigned limbs,
-                               const gb_switch_key *k) {
-    GB_TRY(check_key(e, k, limbs));
-    GB_TRY(decompose(e->rows, e, in, e->n, limbs));
-    t->in = (inner){e, k, in, e->n, limbs, (unsigned)gb_ceil_div(limbs, e->digit), e->rows, false, NULL};
     return GB_OK;
 }
 
@@ -321,7 +305,7 @@ gb_status gb_eval_relinearize(gb_ct *c, gb_eval *e, const gb_eval_keys *keys, co
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
     uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
     switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, c1}}, .rest = rest};
-    GB_TRY(switch_digits(&t, e, gb_ct_limb(c, 2, 0), c->limbs, k));
+    GB_TRY(switch_digits(&t.in, e, gb_ct_limb(c, 2, 0), c->limbs, k));
     GB_TRY(switch_divide_run(&t, 0));
     c->parts = 2;
     return GB_OK;
@@ -339,7 +323,7 @@ gb_status gb_ct_relinearize_divide(gb_ct *c, gb_eval *e, const gb_eval_keys *key
                        count);
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, 1, c->limbs));
     switch_divide t = {.raise = c, .div = {.out = {gb_ct_limb(c, 0, 0), gb_ct_limb(c, 1, 0)}}};
-    GB_TRY(switch_digits(&t, e, gb_ct_limb(c, 2, 0), c->limbs, k));
+    GB_TRY(switch_digits(&t.in, e, gb_ct_limb(c, 2, 0), c->limbs, k));
     GB_TRY(switch_divide_run(&t, count));
     c->parts = 2;
     c->limbs -= count;
@@ -352,7 +336,7 @@ gb_status gb_ct_switch(gb_ct *c, gb_eval *e, const gb_switch_key *k) {
                        "a key switch takes a two-part ciphertext in NTT form of the evaluator's set");
     uint64_t *c0 = gb_ct_limb(c, 0, 0), *c1 = gb_ct_limb(c, 1, 0);
     switch_divide t = {.div = {.out = {c0, c1}, .add = {c0, NULL}}};
-    GB_TRY(switch_digits(&t, e, c1, c->limbs, k));
+    GB_TRY(switch_digits(&t.in, e, c1, c->limbs, k));
     return switch_divide_run(&t, 0);
 }
 
@@ -369,8 +353,7 @@ gb_status gb_ct_raise(gb_ct *out, gb_eval *e, const gb_ct *a, unsigned limbs) {
     if (out->capacity < limbs || limbs < a->limbs)
         return gb_fail(e->ctx, GB_ERR_LEVEL, "cannot raise %u limbs to %u with room for %u", a->limbs, limbs,
                        out->capacity);
-    divide t = {
-        .e = e, .in = {gb_ct_limb(a, 0, 0), gb_ct_limb(a, 1, 0)}, .in_stride = e->n, .limbs = a->limbs, .parts = 2};
+    divide t = {.e = e, .in = {gb_ct_limb(a, 0, 0), gb_ct_limb(a, 1, 0)}, .limbs = a->limbs, .parts = 2};
     GB_TRY(gb_eval_extension(&t.x, e, 0, a->limbs, false));
     gb_parallel(e->ctx, 2 * (size_t)t.x->sources, divide_lift, &t);
     const gb_extension *x[2] = {t.x, t.x};
@@ -418,7 +401,7 @@ gb_status gb_ct_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t ga
     if (galois == 1) return gb_ct_copy(out, e->ctx, a);
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
     switch_divide t = {.raise = NULL};
-    GB_TRY(switch_digits(&t, e, gb_ct_limb(a, 1, 0), a->limbs, k));
+    GB_TRY(switch_digits(&t.in, e, gb_ct_limb(a, 1, 0), a->limbs, k));
     return finish_automorphism(out, &t, a, galois);
 }
 
@@ -435,10 +418,9 @@ gb_status gb_hoist_prepare(gb_eval *e, const gb_ct *a) {
         return gb_fail(e->ctx, GB_ERR_STATE, "hoisting takes a two-part ciphertext in NTT form; relinearise first");
     if (!e->hoisted) GB_TRY(gb_alloc(&e->hoisted, e->ctx, e->digits * (e->data + e->special) * e->n, sizeof(uint64_t)));
     e->hoisted_limbs = 0;
-    GB_TRY(decompose(e->hoisted, e, gb_ct_limb(a, 1, 0), e->n, a->limbs));
+    GB_TRY(decompose(e->hoisted, e, gb_ct_limb(a, 1, 0), a->limbs));
     inner t = {.e = e,
                .in = gb_ct_limb(a, 1, 0),
-               .stride = e->n,
                .limbs = a->limbs,
                .digits = (unsigned)gb_ceil_div(a->limbs, e->digit),
                .rows = e->hoisted};
@@ -460,8 +442,8 @@ gb_status gb_hoist_automorphism(gb_ct *out, gb_eval *e, const gb_ct *a, uint64_t
     GB_TRY(check_hoisted(e, a));
     GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, a->limbs));
     GB_TRY(check_key(e, k, a->limbs));
-    switch_divide t = {.in = {e, k, gb_ct_limb(a, 1, 0), e->n, a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit),
-                              e->hoisted, true, NULL}};
+    switch_divide t = {
+        .in = {e, k, gb_ct_limb(a, 1, 0), a->limbs, (unsigned)gb_ceil_div(a->limbs, e->digit), e->hoisted, true}};
     return finish_automorphism(out, &t, a, galois);
 }
 
@@ -528,7 +510,6 @@ static gb_status lazy_run(uint64_t *acc, gb_eval *e, const gb_ct *a, uint64_t ga
                           const uint64_t *plain, bool set) {
     lazy t = {.in = {.e = e,
                      .in = gb_ct_limb(a, 1, 0),
-                     .stride = e->n,
                      .limbs = a->limbs,
                      .digits = (unsigned)gb_ceil_div(a->limbs, e->digit),
                      .rows = e->hoisted,
@@ -624,16 +605,12 @@ gb_status gb_lazy_giant(uint64_t *total, gb_eval *e, uint64_t *acc, unsigned lim
         size_t part = (limbs + e->special) * e->n;
         GB_TRY(gb_eval_keys_find(&k, e->ctx, keys, galois, limbs));
         GB_TRY(gb_eval_permutation(&t.index, e, galois));
-        divide d = {.e = e,
-                    .in = {acc + part},
-                    .in_stride = e->n,
-                    .limbs = limbs,
-                    .kept = limbs,
-                    .parts = 1,
-                    .out = {e->result}};
+        divide d = {.e = e, .in = {acc + part}, .limbs = limbs, .kept = limbs, .parts = 1, .out = {e->result}};
         GB_TRY(gb_eval_extension(&d.x, e, 0, 0, true));
         divide_run(&d);
-        GB_TRY(switch_inner(e, e->result, e->n, limbs, k));
+        inner in;
+        GB_TRY(switch_digits(&in, e, e->result, limbs, k));
+        gb_parallel(e->ctx, limbs + e->special, inner_limb, &in);
         t.switched = e->acc;
     }
     gb_parallel(e->ctx, limbs + e->special, giant_limb, &t);
@@ -646,7 +623,6 @@ gb_status gb_lazy_finish(gb_ct *out, gb_eval *e, uint64_t *acc, unsigned limbs) 
     size_t part = (limbs + e->special) * e->n;
     divide t = {.e = e,
                 .in = {acc, acc + part},
-                .in_stride = e->n,
                 .limbs = limbs,
                 .kept = limbs,
                 .parts = 2,

@@ -24,7 +24,7 @@ static const gb_modulus *modulus_of(const gb_switch_key *k, size_t limb) {
 /* Bytes of a word of each of the first `limbs` limbs, together. */
 static size_t widths(const gb_switch_key *k, size_t limbs) {
     size_t sum = 0;
-    for (size_t j = 0; j < limbs; j++) sum += gb_switch_key_width(modulus_of(k, j));
+    for (size_t j = 0; j < limbs; j++) sum += gb_word_bytes(modulus_of(k, j));
     return sum;
 }
 
@@ -39,19 +39,21 @@ const uint8_t *gb_switch_key_row(const gb_switch_key *k, unsigned digit, unsigne
 
 size_t gb_switch_key_bytes(const gb_switch_key *k) { return row_at(k, k->digits, 0, 0); }
 
-void gb_switch_key_put(gb_switch_key *k, unsigned digit, unsigned part, unsigned limb, const uint64_t *x) {
-    const gb_ring *r = gb_params_ring(k->params);
-    const unsigned bits = 8 * gb_switch_key_width(modulus_of(k, limb));
-    uint8_t *row = k->data + row_at(k, digit, part, limb);
+void gb_words_pack(uint8_t *row, const uint64_t *x, const gb_ring *r, const gb_modulus *m) {
+    const unsigned bits = 8 * gb_word_bytes(m);
     if (bits == 64)
         memcpy(row, x, gb_ring_n(r) * sizeof *x);
     else
         gb_ring_kernels(r)->pack(row, x, gb_ring_n(r), bits);
 }
 
+void gb_switch_key_put(gb_switch_key *k, unsigned digit, unsigned part, unsigned limb, const uint64_t *x) {
+    gb_words_pack(k->data + row_at(k, digit, part, limb), x, gb_params_ring(k->params), modulus_of(k, limb));
+}
+
 void gb_switch_key_get(uint64_t *x, const gb_switch_key *k, unsigned digit, unsigned part, unsigned limb) {
     const gb_ring *r = gb_params_ring(k->params);
-    const unsigned bits = 8 * gb_switch_key_width(modulus_of(k, limb));
+    const unsigned bits = 8 * gb_word_bytes(modulus_of(k, limb));
     const uint8_t *row = gb_switch_key_row(k, digit, part, limb);
     if (bits == 64)
         memcpy(x, row, gb_ring_n(r) * sizeof *x);
